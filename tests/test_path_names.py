@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rs_adapt.config import axes, paths
-from rs_adapt.config.bench_names import SETTINGS
+from rs_adapt.config.bench_names import settings_of
 from rs_adapt.config.cell import default_run_dir, resolve
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.path_names import path_below, path_name
@@ -70,7 +70,7 @@ def test_a_relative_path_that_passes_stays_below(relative: str) -> None:
 
 def test_every_shipped_cell_has_a_folder() -> None:
     for bench in axes.values("bench"):
-        for setting in axes.bench_facts(bench).get("settings", SETTINGS):
+        for setting in settings_of(bench):
             folder = default_run_dir(resolve(f"{bench}_{setting}", method="peft:dora", tuned=False))
             assert len(folder.parts) == 7
 

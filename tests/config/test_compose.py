@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from rs_adapt.config import axes, compose, option_texts, resolve_cell
-from rs_adapt.config.bench_names import SETTINGS, bench_families
+from rs_adapt.config.bench_names import bench_families, settings_of
 from rs_adapt.config.cell import DEFAULT_STRATEGY
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.tasks import SEGMENTATION, task_of
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -46,15 +47,20 @@ def pairwise(axes_of_values: list[list[Any]]) -> set[tuple[Any, ...]]:
 
 @pytest.mark.parametrize(
     ("setting", "directions"),
-    [("da", "some"), *(pytest.param(setting, "all", marks=pytest.mark.slow) for setting in SETTINGS)],
+    [("da", "some"), *(pytest.param(setting, "all", marks=pytest.mark.slow) for setting in DEFAULT_STRATEGY)],
 )
 def test_every_pair_of_values_composes_or_is_refused_with_a_reason(setting: str, directions: str) -> None:
     # Directions of a family differ in their regions only; pairs are thinned evenly where time matters.
     most, every = (1, 16) if directions == "some" else (None, 1)
-    benches = [bench for group in bench_families().values() for bench in [*group.values()][:most]]
+    groups = [
+        [bench for bench in group.values() if setting in settings_of(bench)] for group in bench_families().values()
+    ]
+    benches = [
+        bench for group in groups for bench in group[:most] if task_of(axes.bench_facts(bench)).name == SEGMENTATION
+    ]
     # The strategy that every setting has stands first.
-    strategies = sorted(axes.values("strategy"), key=lambda name: name != DEFAULT_STRATEGY[setting])
-    others = [list(axes.values(axis)) for axis in ("method", "backbone", "head")]
+    strategies = sorted(_of_task("strategy", benches[0]), key=lambda name: name != DEFAULT_STRATEGY[setting])
+    others = [_of_task("method", benches[0]), list(axes.values("backbone")), _of_task("head", benches[0])]
     composed, refusals = 0, []
     for bench, method, backbone, head, strategy in sorted(pairwise([benches, *others, strategies]))[::every]:
         try:
@@ -71,6 +77,10 @@ def test_every_pair_of_values_composes_or_is_refused_with_a_reason(setting: str,
     of_parts = [text for text in refusals if "Allowed: " in text]
     assert len(of_strategies) + len(of_parts) == len(refusals)
     assert composed > len(of_parts) > 0
+
+
+def _of_task(axis: str, bench: str) -> list[str]:
+    return [name.replace("-", "_") for name in axes.values_for(axis, bench)]
 
 
 def test_requires_refuses_with_the_reason(own_configs: Path, picky: str) -> None:
