@@ -34,7 +34,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bench", default="synthetic-dg")
     parser.add_argument("--backbone")
-    parser.add_argument("--heads", type=lambda text: text.split(","), default=list(axes.values("head")))
+    parser.add_argument(
+        "--heads", type=lambda text: text.split(","), default=list(axes.values_of_task("head", "segmentation"))
+    )
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--count-only", action="store_true")
     args = parser.parse_args()

@@ -79,7 +79,7 @@ def main() -> None:
 
 def page() -> str:
     """Return the page."""
-    files = {name: without_marks(axes.load("method", name)) for name in axes.values("method")}
+    files = {name: without_marks(axes.load("method", name)) for name in axes.values_of_task("method", "segmentation")}
     rows = ["| method | paper | S | B | L | acts on | merges |", "|---|---|---|---|---|---|---|"]
     sections = []
     described: set[type] = set()

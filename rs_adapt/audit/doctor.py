@@ -16,6 +16,7 @@ from typing import Literal
 
 from rs_adapt.config import axes, paths
 from rs_adapt.config.facts import SPLITS, BenchFacts
+from rs_adapt.config.tasks import SEGMENTATION
 from rs_adapt.config.weights_files import fetch_command
 from rs_adapt.launching import module_path, python_command, run_and_wait
 
@@ -210,7 +211,7 @@ def _data(data_root: Path) -> Iterator[CheckResult]:
     """Check the data sets below the data root: complete by their published numbers, incomplete or absent."""
     absent = []
     count = lru_cache(maxsize=None)(_num_files)
-    for bench in axes.values("bench"):
+    for bench in axes.values_of_task("bench", SEGMENTATION):
         facts = axes.bench_facts(bench)
         if facts["prepare"] and facts["prepare"]["kind"] == "synthetic":
             continue

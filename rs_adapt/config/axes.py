@@ -8,7 +8,7 @@ from rs_adapt.config import axis_files, directions, methods
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.plugin_methods import plugin_faults, plugin_methods
-from rs_adapt.config.tasks import task_of, works_for
+from rs_adapt.config.tasks import TASKS, task_of, works_for
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import UnknownName
 
@@ -83,9 +83,14 @@ def title(axis: str, name: str) -> str:
 
 def values_for(axis: str, bench: str) -> tuple[str, ...]:
     """Return the names of an axis, as typed, that work for the task of a bench."""
-    task = task_of(bench_facts(bench))
-    fit = (name for name in values(axis) if works_for(task, axis, name, peek(axis, name).get(axis) or {}))
-    return tuple(name.replace("_", "-") for name in fit)
+    return tuple(name.replace("_", "-") for name in values_of_task(axis, task_of(bench_facts(bench)).name))
+
+
+def values_of_task(axis: str, task: str) -> tuple[str, ...]:
+    """Return the values of an axis that work for a task, such as "segmentation"; of benches those that have it."""
+    if axis == "bench":
+        return tuple(name for name in values(axis) if task_of(bench_facts(name)).name == task)
+    return tuple(name for name in values(axis) if works_for(TASKS[task], axis, name, peek(axis, name).get(axis) or {}))
 
 
 def bench_facts(name: str) -> BenchFacts:

@@ -111,7 +111,9 @@ def test_every_family_has_one_default_direction() -> None:
 
     for directions in bench_families().values():
         defaults = [axes.load("bench", bench)["bench"].get("default", False) for bench in directions.values()]
-        assert defaults == [True] + [False] * (len(defaults) - 1)
+        # Directions with a different task have no default of their own.
+        assert defaults.count(True) == 1
+        assert defaults[0]
 
 
 @pytest.mark.parametrize("setting", [None, "da"])

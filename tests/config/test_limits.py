@@ -41,9 +41,12 @@ def _numbers(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _cells() -> list[dict[str, str]]:
-    cells = [{"method": name} for name in axes.values("method") if name != "rein"]
-    cells += [{"strategy": name} for name in axes.values("strategy")]
-    cells += [{"head": name, "method": "rein" if name == "mask2former" else "lora"} for name in axes.values("head")]
+    cells = [{"method": name} for name in axes.values_of_task("method", "segmentation") if name != "rein"]
+    cells += [{"strategy": name} for name in axes.values_of_task("strategy", "segmentation")]
+    cells += [
+        {"head": name, "method": "rein" if name == "mask2former" else "lora"}
+        for name in axes.values_of_task("head", "segmentation")
+    ]
     small = ("clip_b_16", "dinov2_s_reg", "dinov3_s", "sam_b", "scale_mae_l")
     return cells + [{"backbone": name, "method": "lora"} for name in small]
 

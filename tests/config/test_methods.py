@@ -111,7 +111,7 @@ def test_facts_reach_an_adapter_within_an_adapter() -> None:
 def test_prompt_methods_declare_that_they_add_tokens() -> None:
     from rs_adapt.registry import MODELS
 
-    for name in (name for name in axes.values("method") if not name.startswith("peft")):
+    for name in (name for name in axes.values_of_task("method", "segmentation") if not name.startswith("peft")):
         file = axes.load("method", name)
         adapter = file["model"]["backbone"]["adapter"]
         adds = adapter is not None and MODELS.get(adapter["type"]).adds_tokens

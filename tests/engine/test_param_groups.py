@@ -43,7 +43,7 @@ def groups_of(method: str, *overrides: str) -> tuple[Any, list[dict[str, Any]]]:
     return model, build_optim_wrapper(model, cfg.optim_wrapper.to_dict()).optimizer.param_groups
 
 
-@pytest.mark.parametrize("method", axes.values("method"))
+@pytest.mark.parametrize("method", axes.values_of_task("method", "segmentation"))
 def test_every_trained_tensor_is_in_one_group_and_no_frozen_one(method: str) -> None:
     try:
         model, groups = groups_of(method)
@@ -137,7 +137,7 @@ def test_without_the_rule_by_type_the_groups_are_those_of_before() -> None:
     assert decay[id(model.decode_head.pixel_decoder.adapter_1[1].weight)] == 0.05
 
 
-@pytest.mark.parametrize("method", axes.values("method"))
+@pytest.mark.parametrize("method", axes.values_of_task("method", "segmentation"))
 def test_the_names_of_all_norms_outside_of_mask2former_say_what_they_are(method: str) -> None:
     if method == "rein":
         pytest.skip("needs Mask2Former")

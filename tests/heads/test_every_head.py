@@ -17,7 +17,7 @@ from rs_adapt.strategies.pair import head_losses, samples_of
 from rs_adapt.strategies.pseudo_labels import probabilities
 from rs_adapt.strategies.scoring import scores_of
 
-ALL = axes.values("head")
+ALL = axes.values_of_task("head", "segmentation")
 # The form for a CPU stands for both: they differ in numbers alone.
 HEADS = [name for name in ALL if f"{name}_small" not in ALL]
 SIDE_PX, CLASSES = 64, 6

@@ -9,7 +9,7 @@ import pytest
 
 from rs_adapt.audit.lint.check import RULES
 from rs_adapt.audit.lint.foreign_check import FOREIGN_RULES
-from rs_adapt.config import compose, resolve_cell
+from rs_adapt.config import axes, compose, resolve_cell
 from rs_adapt.config.bench_names import bench_families, settings_of
 from rs_adapt.datasets.prepare import ensure_prepared
 
@@ -18,6 +18,7 @@ CELLS = [
     for family, directions in bench_families().items()
     for direction, bench in directions.items()
     for setting in settings_of(bench)
+    if bench in axes.values_of_task("bench", "segmentation")
 ]
 TARGET_LABELS, VAL_IS_TEST, SELECTION = (
     ("error", "target-labels-in-training"),

@@ -70,7 +70,11 @@ def test_folders_are_those_that_the_benches_read() -> None:
         for layout in map(load_layout, layout_names())
         for part in layout.parts
     }
-    prepared = [facts for name in axes.values("bench") if not (facts := axes.load("bench", name)["bench"])["prepare"]]
+    prepared = [
+        facts
+        for name in axes.values_of_task("bench", "segmentation")
+        if not (facts := axes.load("bench", name)["bench"])["prepare"]
+    ]
     seen = set()
     for facts in prepared:
         for split in ("train", "val"):
