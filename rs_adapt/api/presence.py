@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import axes
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.tasks import SEGMENTATION, task_of
 from rs_adapt.config.weights_files import missing_weights, published_facts
 from rs_adapt.config.wire_regions import require_teacher, require_trainable
 from rs_adapt.datasets.prepare import require_raw_data
 from rs_adapt.datasets.roles import data_roles, roles_to_prepare
-from rs_adapt.errors import ConfigError, DataNotFound
+from rs_adapt.errors import ConfigError, DataNotFound, IncompatibleCell
 from rs_adapt.runs.folder import check_run_folder
 from rs_adapt.runs.onnx_files import is_onnx, read_onnx_facts
 from rs_adapt.runs.packs import read_manifest
@@ -57,6 +58,8 @@ def require_inputs_of_training(
         return
     check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
     _require_weights(segmentor_config(cfg).backbone.weights, cfg.backbone.weights)
+    if domain := segmentor_config(cfg).get("domain"):
+        _require_weights(domain.backbone.weights, axes.backbone_facts(domain.name)["weights"])
     if text_weights := segmentor_config(cfg).decode_head.get("text_weights"):
         _require_weights(text_weights, published_facts(text_weights))
     if cfg.bench.get("prepare"):
@@ -83,6 +86,7 @@ def require_checkpoint(
     weights: str | os.PathLike[str] | None = None,
     data_root: str | os.PathLike[str] | None = None,
     bench: str | None = None,
+    any_task: bool = False,
 ) -> None:
     """Check that an adapter pack and what else the user names are there.
 
@@ -91,14 +95,23 @@ def require_checkpoint(
         weights: File of base weights; None for the run's own.
         data_root: Folder of the data; None for the run's own.
         bench: Name of the bench's file; None for the run's own.
+        any_task: Whether models that predict no maps of pixels will do.
 
     Raises:
         CheckpointMismatch: There is no pack, or its manifest is damaged.
+        IncompatibleCell: The model predicts no maps of pixels, and has to.
         WeightsError: There is no such file of base weights.
         DataNotFound: There is no such folder, and the bench has data sets.
     """
     manifest = read_manifest(checkpoint)
     bench = manifest.cell.bench if bench is None else bench
+    if not any_task and manifest.cell.bench in axes.values("bench"):
+        task = task_of(axes.bench_facts(manifest.cell.bench)).name
+        if task != SEGMENTATION:
+            raise IncompatibleCell(
+                f"{checkpoint} is a model of {task}, which predicts no maps of pixels. Allowed: rs-adapt eval, score, "
+                "compare and report, and everything else with a run of segmentation."
+            )
     if data_root is not None and not Path(data_root).expanduser().is_dir() and bench in axes.values("bench"):
         prepare = axes.bench_facts(bench)["prepare"]
         if not prepare or prepare["kind"] != "synthetic":

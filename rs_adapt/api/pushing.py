@@ -58,7 +58,7 @@ def push(
     """
     address = parse_hub_target(repository, revision=revision)
     folder = pack_folder(find_checkpoint(run, progress=progress))
-    require_checkpoint(folder)
+    require_checkpoint(folder, any_task=True)
     print_loading(progress)
     from rs_adapt.exchange.pushing import push_pack
 

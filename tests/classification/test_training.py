@@ -195,3 +195,23 @@ def test_released_split_is_taken(data_root: Path, tmp_path: Path) -> None:
     prepared = prepare_split("rsscn7", root, released=tmp_path / "split.json", overwrite=True)
     assert prepared.counts["train"] == 14
     assert np.sum([counts["test"] for counts in prepared.classes.values()]) == 28
+
+
+def test_verbs_of_maps_refuse_a_classifier(coop_run: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["inspect", str(coop_run.folder), "--image", "scene.png"])
+    assert stop.value.code == 2
+    assert "a model of classification, which predicts no maps" in capsys.readouterr().err.replace("\n", " ")
+
+
+def test_domain_without_weights_is_named(data_root: Path, tmp_path: Path) -> None:
+    from rs_adapt.errors import WeightsError
+
+    cfg = rsa.compose(
+        "synthetic-b2n",
+        method="qnet-names",
+        overrides=["model.backbone.adapter.domain=mae_b_millionaid"],
+        work_dir=tmp_path / "run",
+    )
+    with pytest.raises(WeightsError, match="mae"):
+        trained(cfg)
