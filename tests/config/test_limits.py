@@ -23,6 +23,8 @@ ANY_FINITE = ("mean", "scale_init", "d_initial")
 # Facts of the backbone that wiring passes on to adapters and heads, and what follows from other keys.
 NOT_SET_BY_HAND = ("cell.", "randomness.", "method.tuned", "bench.own", "backbone.weights", "visualizer.")
 FACTS = ("embed_dim", "depth", "patch_px", "mlp_dim", "total_iters", "seed", "frequency_layers", "query_dim")
+# Of methods of scene classification.
+FACTS += ("text_width", "text_depth", "text_dim", "num_trained", "domain_dim")
 
 
 def _numbers(node: Any, key: str = "") -> Iterator[tuple[str, Any]]:
@@ -123,6 +125,7 @@ def test_every_number_of_an_adapter_has_a_range() -> None:
 
     MODELS.get("Lora")
     facts = {"embed_dim": 32, "depth": 2, "patch_px": 8, "mlp_dim": 64, "gated_mlp": False, "total_iters": 20}
+    facts |= {"text_width": 16, "text_depth": 2, "text_dim": 64, "num_trained": 2, "domain_dim": 6}
     accepted = []
     for cls in MODELS.module_dict.values():
         # Tests of other files register classes of their own.

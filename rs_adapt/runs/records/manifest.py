@@ -77,7 +77,7 @@ class AveragedPack(Record):
     share: float = Field(description="Its share of the mean, above 0; all add up to 1.")
 
 
-class ManifestScores(Scored, Record):
+class ManifestScores(Scored):
     """The scores of a pack's checkpoint; all null for an imported one that was not scored."""
 
     miou_pct: Percent = None

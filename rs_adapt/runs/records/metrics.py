@@ -55,7 +55,7 @@ class PanelScores(Record):
     iou_pct: PercentByClass = Field(default={})
 
 
-class EvaluationLine(Scored, Record):
+class EvaluationLine(Scored):
     """Scores of an evaluation during training: of the target at the top, of other images in tables."""
 
     iter: int = Field(description="Iterations done.")

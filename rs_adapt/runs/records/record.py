@@ -54,14 +54,12 @@ SCORES = {"miou_pct": "mIoU", "harmonic_mean_pct": "harmonic mean", "accuracy_pc
 SIDES = ("base_pct", "novel_pct")
 
 
-class Scored:
+class Scored(Record):
     """What a record with the score of its task has beside its fields.
 
     The score is the mIoU of segmentation; the accuracy of classification, or, from base classes to novel ones, the
     harmonic mean of both accuracies. The fields stand in each record, which decides their place in its file.
     """
-
-    model_fields_set: set[str]
 
     @property
     def score_key(self) -> str:

@@ -71,7 +71,7 @@ class ProtocolFacts(Record):
     )
 
 
-class SelectedCheckpoint(Scored, Record):
+class SelectedCheckpoint(Scored):
     """A checkpoint that one way of selecting names, and its score."""
 
     iter: int = Field(description="Iterations done.")
@@ -87,7 +87,7 @@ class SelectedCheckpoint(Scored, Record):
     confusions: PathBelow | None = Field(default=None, description="File of the matrices, relative to the run folder.")
 
 
-class Result(Scored, Record):
+class Result(Scored):
     """`result.json`: the scores on the reported split, and how they were obtained.
 
     `rs-adapt eval` writes `trained_on`, `tiles`, `confusions` and `pack_sha256`; a training run writes `options`,
