@@ -49,10 +49,23 @@ class EmaWeights(nn.Module):
             ConfigError: `decay` is out of its range.
         """
         check_ranges("EmaWeights", decay=(decay, SHARE_BELOW_1))
-        alpha = min(1.0 - 1.0 / (iteration + 1), decay)
+        self.blend(module, min(1.0 - 1.0 / (iteration + 1), decay))
+
+    @torch.no_grad()
+    def blend(self, module: nn.Module, decay: float) -> None:
+        """Set `ema <- decay * ema + (1 - decay) * weights`, without a ramp: the start keeps its share.
+
+        Args:
+            module: The student.
+            decay: Share of the old average, in [0, 1).
+
+        Raises:
+            ConfigError: `decay` is out of its range.
+        """
+        check_ranges("EmaWeights", decay=(decay, SHARE_BELOW_1))
         current = dict(module.named_parameters())
         averages = list(self.weights().values())
-        torch._foreach_lerp_(averages, [current[name].detach() for name in self._names], 1.0 - alpha)
+        torch._foreach_lerp_(averages, [current[name].detach() for name in self._names], 1.0 - decay)
 
     @contextmanager
     def swap(self, module: nn.Module) -> Iterator[None]:

@@ -1,0 +1,27 @@
+"""Images with captions: CLIP's two towers trained against captions that say something else.
+
+The names here load torch and transformers when they are first used; the modules for captions, negatives and stored
+scores load neither.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rs_adapt.lazy_names import load_names
+
+if TYPE_CHECKING:
+    from rs_adapt.captions.alignment import CaptionAlignment, CaptionBatch
+    from rs_adapt.captions.towers import ClipPair, ImageTower, clip_pair_from_file
+
+__all__ = ["CaptionAlignment", "CaptionBatch", "ClipPair", "ImageTower", "clip_pair_from_file"]
+
+_MODULES = {
+    "CaptionAlignment": "alignment",
+    "CaptionBatch": "alignment",
+    "ClipPair": "towers",
+    "ImageTower": "towers",
+    "clip_pair_from_file": "towers",
+}
+
+__getattr__ = load_names(__name__, _MODULES)
