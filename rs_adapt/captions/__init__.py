@@ -12,16 +12,15 @@ from rs_adapt.lazy_names import load_names
 
 if TYPE_CHECKING:
     from rs_adapt.captions.alignment import CaptionAlignment, CaptionBatch
-    from rs_adapt.captions.towers import ClipPair, ImageTower, clip_pair_from_file
+    from rs_adapt.captions.towers import CaptionHead, CaptionModel
 
-__all__ = ["CaptionAlignment", "CaptionBatch", "ClipPair", "ImageTower", "clip_pair_from_file"]
+__all__ = ["CaptionAlignment", "CaptionBatch", "CaptionHead", "CaptionModel"]
 
 _MODULES = {
     "CaptionAlignment": "alignment",
     "CaptionBatch": "alignment",
-    "ClipPair": "towers",
-    "ImageTower": "towers",
-    "clip_pair_from_file": "towers",
+    "CaptionHead": "towers",
+    "CaptionModel": "towers",
 }
 
 __getattr__ = load_names(__name__, _MODULES)

@@ -1,4 +1,4 @@
-"""CLIP's two towers as one model that trains: images and captions to vectors of one space.
+"""CLIP's two towers as one model: images and captions to vectors of one space.
 
 CLIP: Radford et al., arXiv 2103.00020. Shapes: B images, T texts, N tokens, D width of the visual tower, C dimensions
 of the space.
@@ -7,120 +7,117 @@ of the space.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
+from mmengine.model import BaseModel
+from mmengine.structures import PixelData
 from torch import Tensor, nn
 
-from rs_adapt.backbones.clip import Clip
+from rs_adapt.backbones.clip import Activation
+from rs_adapt.backbones.filling import fill_random
 from rs_adapt.backbones.joint import adapted_block
-from rs_adapt.errors import ConfigError, WeightsError
-from rs_adapt.language.clip_files import ImageProjection, read_clip
+from rs_adapt.backbones.vit import Vit
+from rs_adapt.backbones.weights import RANDOM
+from rs_adapt.config.facts import ConfigNode
+from rs_adapt.errors import WeightsError
+from rs_adapt.language.clip_files import ClipFile, read_clip
 from rs_adapt.language.text_tower import TextTower
+from rs_adapt.language.tokenizer import VOCABULARY
+from rs_adapt.ranges import COUNT, check_ranges
+from rs_adapt.registry import MODELS
 
 if TYPE_CHECKING:
+    from mmseg.structures import SegDataSample
+
     from rs_adapt.adapters import Adapter
-    from rs_adapt.backbones.clip import Activation
 
-# CLIP clips the factor of its cosines at 100.
+# CLIP clips the factor of its cosines at 100, and starts it at a temperature of 0.07.
 MAX_LOG_SCALE = math.log(100.0)
-# The start of CLIP's own training, a temperature of 0.07.
 _START_LOG_SCALE = math.log(1 / 0.07)
-_NORM_EPS = 1e-5
 
 
-class ImageTower(nn.Module):
-    """CLIP's visual ViT with its last norm and its map into the space: one vector an image.
+@MODELS.register_module()
+class CaptionHead(nn.Module):
+    """What CLIP has besides the visual ViT: its last norm and its map into the space, the text tower, and the scale.
 
-    Args:
-        vit: The ViT, with an adapter if there is one; it decides whether its own tensors train.
-        projection: Values of the last norm and the map; None for the norm's identity and a random map. They train where
-            the ViT does.
-        text_dim: Dimensions C of the space.
-
-    Raises:
-        WeightsError: The values are of a different width or space.
-    """
-
-    def __init__(self, vit: Clip, projection: ImageProjection | None, *, text_dim: int) -> None:
-        super().__init__()
-        self.vit = vit
-        self.norm = nn.LayerNorm(vit.embed_dim, eps=_NORM_EPS)
-        self.projection = nn.Linear(vit.embed_dim, text_dim, bias=False)
-        if projection is None:
-            generator = torch.Generator().manual_seed(0)
-            values_CD = torch.randn(text_dim, vit.embed_dim, generator=generator) * vit.embed_dim**-0.5
-        else:
-            values_CD = projection.weight
-        if tuple(values_CD.shape) != (text_dim, vit.embed_dim):
-            raise WeightsError(
-                f"The map of image features has shape {tuple(values_CD.shape)}; the towers need "
-                f"({text_dim}, {vit.embed_dim}). Name a file of this CLIP."
-            )
-        with torch.no_grad():
-            self.projection.weight.copy_(values_CD)
-            if projection is not None:
-                self.norm.weight.copy_(projection.norm_weight)
-                self.norm.bias.copy_(projection.norm_bias)
-        for part in (self.norm, self.projection):
-            part.requires_grad_(not vit.frozen)
-
-    def forward(self, x_B3HW: Tensor) -> Tensor:
-        """Return the vectors of images (B, C), not normalised.
-
-        Args:
-            x_B3HW: Normalised images; H and W are multiples of the ViT's patch.
-
-        Raises:
-            DataError: The images do not divide into patches.
-        """
-        vit = self.vit
-        grid_hw = vit.grid(x_B3HW)
-        with torch.no_grad() if vit.frozen and vit.adapter is None else nullcontext():
-            if vit.adapter is not None:
-                vit.adapter.see(x_B3HW)
-                if vit.adapter.needs_base_tokens:
-                    vit.adapter.prepare(lambda: vit.base_tokens(x_B3HW))
-            x_BND, context = vit.embed(x_B3HW), vit.block_context(x_B3HW)
-            for layer in range(vit.depth):
-                x_BND = adapted_block(vit, layer, x_BND, context, grid_hw)
-            if vit.adapter is not None:
-                vit.adapter.see(None)
-            vectors_BC: Tensor = self.projection(self.norm(x_BND[:, 0]))
-        return vectors_BC
-
-
-class ClipPair(nn.Module):
-    """Two towers and the scale of their cosines, which trains in every case.
-
-    What else trains, the towers state: their adapters' tensors, or all of a tower that is not frozen.
+    The scale trains in every case. Norm, map and text tower train where the tower is not frozen; otherwise an adapter
+    in the text tower does.
 
     Attributes:
-        log_scale: Logarithm of the scale, a scalar; CLIP's `logit_scale`.
+        text: The text tower.
+        log_scale: Logarithm of the scale of cosines, a scalar in [0, ln 100]; CLIP's `logit_scale`.
+        num_classes: Number of scored classes, which are kinds of items (see `CaptionModel`).
+        score_kind: `logits`.
 
     Args:
-        image: The visual tower.
-        text: The text tower.
-        log_scale: Start of the logarithm of the scale, in [0, ln 100]; None for CLIP's own start, ln(1 / 0.07).
+        num_classes: Number of scored classes.
+        image_dim: Width D of the visual tower.
+        text_dim: Dimensions C of the space.
+        text_width: Width of the text tower.
+        text_depth: Its number of blocks.
+        text_heads: Its number of attention heads.
+        num_tokens: Size of its vocabulary.
+        clip_weights: A file of CLIP with both towers; `random` or None for random weights.
+        activation: Activation of the text tower; see `rs_adapt.backbones.Clip`.
+        adapter: An adapter for the text tower, or its settings; None for none.
+        frozen: Whether norm, map and text tower stay as they are; False allows no adapter.
 
     Raises:
-        ConfigError: The towers lead into different spaces.
+        ConfigError: A number is out of its range, or a tower that trains has an adapter.
+        IncompatibleCell: The adapter acts on the patches of images.
+        WeightsError: The weights are missing or damaged, lack a tower, or are of a different size.
     """
 
-    def __init__(self, image: ImageTower, text: TextTower, *, log_scale: float | None = None) -> None:
+    score_kind = "logits"
+    # A scalar has no direction that decay could keep short.
+    no_decay = ("log_scale",)
+
+    def __init__(
+        self,
+        *,
+        image_dim: int,
+        text_dim: int,
+        text_width: int,
+        text_depth: int,
+        text_heads: int,
+        num_tokens: int = VOCABULARY,
+        num_classes: int = 1,
+        clip_weights: str | Path | None = None,
+        activation: Activation = "quick_gelu",
+        adapter: Adapter | ConfigNode | None = None,
+        frozen: bool = True,
+    ) -> None:
         super().__init__()
-        if image.projection.out_features != text.text_dim:
-            raise ConfigError(
-                f"The visual tower leads into {image.projection.out_features} dimensions and the text tower into "
-                f"{text.text_dim}; give both the same."
-            )
-        self.image, self.text = image, text
-        start = _START_LOG_SCALE if log_scale is None else log_scale
-        self.log_scale = nn.Parameter(torch.tensor(float(start)))
-        self.clamp_scale()
+        check_ranges("CaptionHead", image_dim=(image_dim, COUNT), num_classes=(num_classes, COUNT))
+        self.num_classes = num_classes
+        # Reading a file costs seconds, which a model without values, for counting, need not spend.
+        on_meta = torch.empty(0).device.type == "meta"
+        is_random = clip_weights is None or str(clip_weights) == RANDOM or on_meta
+        content = None if is_random else _read_whole(Path(str(clip_weights)), text_dim=text_dim, image_dim=image_dim)
+        built: Adapter | None = MODELS.build(adapter) if isinstance(adapter, dict) else adapter
+        self.text = TextTower(
+            embed_dim=text_width,
+            depth=text_depth,
+            num_heads=text_heads,
+            text_dim=text_dim,
+            num_tokens=num_tokens,
+            activation=activation,
+            adapter=built,
+            frozen=frozen,
+            weights=content,
+        )
+        self.norm, self.projection = nn.LayerNorm(image_dim), nn.Linear(image_dim, text_dim, bias=False)
+        log_scale = None if content is None else content.log_scale
+        self.log_scale = nn.Parameter(torch.tensor(_START_LOG_SCALE if log_scale is None else log_scale))
+        self._fill(content)
+        self.after_step()
+        for part in (self.norm, self.projection):
+            part.requires_grad_(not frozen)
 
     @property
     def scale(self) -> Tensor:
@@ -128,45 +125,129 @@ class ClipPair(nn.Module):
         return self.log_scale.exp()
 
     @torch.no_grad()
-    def clamp_scale(self) -> None:
-        """Keep the logarithm of the scale in [0, ln 100], as CLIP does after every step."""
+    def after_step(self) -> None:
+        """Keep the logarithm of the scale in [0, ln 100], as CLIP does; called after every step of the optimizer."""
         self.log_scale.clamp_(0.0, MAX_LOG_SCALE)
 
-    def encode_images(self, x_B3HW: Tensor) -> Tensor:
-        """Return the vectors of normalised images, of length 1 (B, C)."""
-        return F.normalize(self.image(x_B3HW), dim=1)
+    def project(self, class_BD: Tensor) -> Tensor:
+        """Return the vectors of images, of length 1, fp32 (B, C), from the class tokens after the last block."""
+        return F.normalize(self.projection(self.norm(class_BD)).float(), dim=1)
 
     def encode_texts(self, ids_TN: Tensor) -> Tensor:
-        """Return the vectors of texts, of length 1 (T, C); for the tokens see `TextTower.forward`."""
-        return F.normalize(self.text(ids_TN), dim=1)
+        """Return the vectors of texts, of length 1, fp32 (T, C); for the tokens see `TextTower.forward`."""
+        return F.normalize(self.text(ids_TN).float(), dim=1)
 
-    def forward(self, x_B3HW: Tensor, ids_TN: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the vectors of images (B, C) and of texts (T, C), of length 1."""
-        return self.encode_images(x_B3HW), self.encode_texts(ids_TN)
+    @torch.no_grad()
+    def _fill(self, content: ClipFile | None) -> None:
+        if content is None or content.image is None:
+            fill_random({f"head.{name}": value for name, value in self.projection.named_parameters()}, ())
+            return
+        self.norm.weight.copy_(content.image.norm_weight)
+        self.norm.bias.copy_(content.image.norm_bias)
+        self.projection.weight.copy_(content.image.weight)
 
 
-def clip_pair_from_file(
-    path: str | Path,
-    *,
-    vit: Clip,
-    text_adapter: Adapter | None = None,
-    activation: Activation = "quick_gelu",
-) -> ClipPair:
-    """Return the two towers of a file that `read_clip` reads.
+@MODELS.register_module()
+class CaptionModel(BaseModel):  # type: ignore[misc]
+    """CLIP as a model of mmengine: it chooses one of several texts for an image.
+
+    It has the parts that the engine knows of a segmentor, `backbone` (with an adapter or not) and `decode_head`. Items
+    of a benchmark are images with candidate texts, of which the first is true; the class of an item is its kind. The
+    prediction is a map of one pixel: the kind if the true text scores highest, else the last class, `wrong`, which no
+    item has. So one item counts once in a confusion matrix, and the accuracy of a class is that of a kind.
 
     Args:
-        path: The file of a whole CLIP.
-        vit: Its visual ViT, filled from the same file; if it is not frozen, the text tower is not either.
-        text_adapter: An adapter for the text tower.
-        activation: Activation of the text tower; see `Clip`.
+        backbone: Settings of the visual tower, of class `Clip`.
+        decode_head: Settings of `CaptionHead`.
+        data_preprocessor: Settings of mmengine's image preprocessor.
+        train_cfg: Empty; accepted because segmentors have it.
+        test_cfg: `mode="whole"`: images are seen whole.
+    """
+
+    def __init__(
+        self,
+        *,
+        backbone: ConfigNode | Vit,
+        decode_head: ConfigNode | CaptionHead,
+        data_preprocessor: ConfigNode | None = None,
+        train_cfg: ConfigNode | None = None,
+        test_cfg: Any = None,
+    ) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        self.test_cfg, self.train_cfg = test_cfg, train_cfg
+        self.backbone: Any = MODELS.build(backbone) if isinstance(backbone, dict) else backbone
+        self.decode_head: CaptionHead = MODELS.build(decode_head) if isinstance(decode_head, dict) else decode_head
+
+    def forward(
+        self,
+        inputs: Tensor,
+        data_samples: Sequence[SegDataSample] | None = None,
+        mode: str = "tensor",
+        ids_TN: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor] | list[SegDataSample]:
+        """Return the vectors of images (B, C) and texts (T, C), of length 1, or samples with predictions.
+
+        Args:
+            inputs: Normalised images (B, 3, H, W).
+            data_samples: For "predict", samples of `ChoiceDataset`.
+            mode: "tensor" for vectors, "predict" for predictions; losses are `CaptionAlignment`'s.
+            ids_TN: For "tensor", tokens of texts, int64.
+        """
+        image_BC = self.decode_head.project(class_tokens(self.backbone, inputs))
+        if mode == "predict":
+            return self._choose(image_BC, list(data_samples or []))
+        assert ids_TN is not None
+        return image_BC, self.decode_head.encode_texts(ids_TN)
+
+    def _choose(self, image_BC: Tensor, samples: list[SegDataSample]) -> list[SegDataSample]:
+        counts = [len(sample.texts) for sample in samples]
+        # Items often share their texts, as those of one list of classes do.
+        ids_TN = torch.cat([sample.texts for sample in samples]).to(image_BC.device)
+        unique_UN, rows_T = torch.unique(ids_TN, dim=0, return_inverse=True)
+        texts_TC = self.decode_head.encode_texts(unique_UN)[rows_T]
+        for sample, image_C, texts_XC in zip(samples, image_BC, torch.split(texts_TC, counts), strict=True):
+            cosines_X = texts_XC @ image_C
+            # Equal scores are no choice, so they count as wrong.
+            right = bool((cosines_X[0] > cosines_X[1:]).all())
+            predicted = sample.kind if right else self.decode_head.num_classes - 1
+            sample.set_metainfo({"margin": float(cosines_X[0] - cosines_X[1:].max())})
+            sample.pred_sem_seg = PixelData(data=torch.full((1, 1, 1), predicted, device=image_BC.device))
+        return samples
+
+
+def class_tokens(vit: Vit, x_B3HW: Tensor) -> Tensor:
+    """Return the class tokens (B, D) after the last block, before the last norm.
+
+    Args:
+        vit: The visual tower; an adapter in it acts as on maps.
+        x_B3HW: Normalised images; H and W are multiples of the patch.
 
     Raises:
-        WeightsError: The file is missing or damaged, or has no visual tower.
-        IncompatibleCell: The adapter acts on the patches of images.
+        DataError: The images do not divide into patches.
     """
+    grid_hw = vit.grid(x_B3HW)
+    with torch.no_grad() if vit.frozen and vit.adapter is None else nullcontext():
+        if vit.adapter is not None:
+            vit.adapter.see(x_B3HW)
+            if vit.adapter.needs_base_tokens:
+                vit.adapter.prepare(lambda: vit.base_tokens(x_B3HW))
+        x_BND, context = vit.embed(x_B3HW), vit.block_context(x_B3HW)
+        for layer in range(vit.depth):
+            x_BND = adapted_block(vit, layer, x_BND, context, grid_hw)
+        if vit.adapter is not None:
+            vit.adapter.see(None)
+    return x_BND[:, 0]
+
+
+def _read_whole(path: Path, *, text_dim: int, image_dim: int) -> ClipFile:
     content = read_clip(path)
     if content.image is None:
-        raise WeightsError(f"{path} has no map from image features to the texts' space: name a file of a whole CLIP.")
-    text = TextTower.from_file(content, activation=activation, adapter=text_adapter, frozen=vit.frozen)
-    image = ImageTower(vit, content.image, text_dim=text.text_dim)
-    return ClipPair(image, text, log_scale=content.log_scale)
+        raise WeightsError(
+            f"{path} has no map from image features to the texts' space. Name a file of a whole CLIP with --weights."
+        )
+    if (shape := tuple(content.image.weight.shape)) != (text_dim, image_dim):
+        raise WeightsError(
+            f"{path}: its map of image features has shape {shape}, but the configuration needs "
+            f"{(text_dim, image_dim)}. Name the file of the backbone's own model."
+        )
+    return content

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rs_adapt.adapters import Lora
 from rs_adapt.backbones.clip import Clip
-from rs_adapt.captions import CaptionAlignment, CaptionBatch, ClipPair, ImageTower
+from rs_adapt.captions import CaptionAlignment, CaptionBatch, CaptionHead, CaptionModel
 from rs_adapt.captions.objectives import caption_contrast, grounded_contrast
 from rs_adapt.errors import ConfigError
 from rs_adapt.language import TextTower
@@ -21,13 +21,14 @@ B, K = 3, 2
 DECAY = 0.75
 
 
-def pair(*, lora: bool = False, log_scale: float | None = None) -> ClipPair:
+def model(*, lora: bool = False) -> CaptionModel:
     torch.manual_seed(0)
     facts: dict[str, Any] = {"embed_dim": WIDTH, "depth": DEPTH, "mlp_dim": 4 * WIDTH, "rank": 2}
     adapters = (Lora(**facts), Lora(**facts)) if lora else (None, None)
-    sizes: dict[str, Any] = {"embed_dim": WIDTH, "depth": DEPTH, "num_heads": 2}
     vit = Clip(
-        **sizes,
+        embed_dim=WIDTH,
+        depth=DEPTH,
+        num_heads=2,
         patch_px=8,
         image_px=16,
         out_layers=(DEPTH - 1,),
@@ -35,8 +36,13 @@ def pair(*, lora: bool = False, log_scale: float | None = None) -> ClipPair:
         adapter=adapters[0],
         frozen=lora,
     )
-    text = TextTower(**sizes, text_dim=SPACE, num_tokens=VOCABULARY, context=7, adapter=adapters[1], frozen=lora)
-    return ClipPair(ImageTower(vit, None, text_dim=SPACE), text, log_scale=log_scale)
+    sizes = {"image_dim": WIDTH, "text_dim": SPACE, "text_width": WIDTH, "text_depth": DEPTH, "text_heads": 2}
+    head = CaptionHead(**sizes, adapter=adapters[1], frozen=lora, num_tokens=VOCABULARY)
+    return CaptionModel(backbone=vit, decode_head=head)
+
+
+def aligned(inner: CaptionModel | None = None, **settings: Any) -> CaptionAlignment:
+    return CaptionAlignment(segmentor=inner or model(), **settings)
 
 
 def batch(seed: int = 0, *, negatives: int = K) -> CaptionBatch:
@@ -46,30 +52,30 @@ def batch(seed: int = 0, *, negatives: int = K) -> CaptionBatch:
     return CaptionBatch(images=torch.randn(B, 3, 16, 16, generator=draw), text=ids[:, 0], neg_text=ids[:, 1:])
 
 
-def train(model: CaptionAlignment, *, steps: int = 3, lr: float = 0.05) -> list[dict[str, Tensor]]:
-    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=lr)
+def train(strategy: CaptionAlignment, *, steps: int = 3, lr: float = 0.05) -> list[dict[str, Tensor]]:
+    optimizer = torch.optim.AdamW([p for p in strategy.parameters() if p.requires_grad], lr=lr)
     history = []
     for step in range(steps):
-        losses = model(batch(step))
+        losses = strategy.loss(batch(step))
         history.append({name: value.detach() for name, value in losses.items()})
         optimizer.zero_grad()
         torch.stack([value for name, value in losses.items() if name.startswith("loss")]).sum().backward()
         optimizer.step()
-        model.after_step()
+        strategy.segmentor.decode_head.after_step()
     return history
 
 
 def test_the_sum_is_that_of_the_weighted_objectives_with_a_moved_teacher() -> None:
-    model = CaptionAlignment(pair(), ema_decay=DECAY, igc_weight=0.3, tgc_weight=0.2, distill_weight=0.05)
-    train(model, steps=2)
-    given, inner = batch(9), model.pair
-    losses = model(given)
+    strategy = aligned(ema_decay=DECAY, igc_weight=0.3, tgc_weight=0.2, distill_weight=0.05)
+    train(strategy, steps=2)
+    given, inner = batch(9), strategy.segmentor
+    losses = strategy.loss(given)
     with torch.no_grad():
-        negatives = inner.encode_texts(given.neg_text.flatten(0, 1)).view(B, K, SPACE)
-        image, text, scale = inner.encode_images(given.images), inner.encode_texts(given.text), inner.scale
-        with model.ema.swap(inner):  # type: ignore[union-attr]
-            old_image, old_text = inner(given.images, given.text)
-            old_negatives = inner.encode_texts(given.neg_text.flatten(0, 1)).view(B, K, SPACE)
+        negatives = inner.decode_head.encode_texts(given.neg_text.flatten(0, 1)).view(B, K, SPACE)
+        (image, text), scale = inner(given.images, ids_TN=given.text), inner.decode_head.scale
+        with strategy.ema.swap(inner):  # type: ignore[union-attr]
+            old_image, old_text = inner(given.images, ids_TN=given.text)
+            old_negatives = inner.decode_head.encode_texts(given.neg_text.flatten(0, 1)).view(B, K, SPACE)
     distance = sum(
         float((a - b).square().sum()) for a, b in ((image, old_image), (text, old_text), (negatives, old_negatives))
     )
@@ -85,98 +91,99 @@ def test_the_sum_is_that_of_the_weighted_objectives_with_a_moved_teacher() -> No
 
 
 def test_the_teacher_starts_at_the_pretrained_weights_and_averages_all_that_trains() -> None:
-    model = CaptionAlignment(pair(), ema_decay=DECAY)
-    start = {name: value.detach().clone() for name, value in model.pair.named_parameters()}
-    assert model(batch())["loss_distill"].item() == 0
-    train(model, steps=1)
-    assert model.ema is not None
-    averages, now = model.ema.weights(), dict(model.pair.named_parameters())
+    strategy = aligned(ema_decay=DECAY)
+    start = {name: value.detach().clone() for name, value in strategy.segmentor.named_parameters()}
+    assert strategy.loss(batch())["loss_distill"].item() == 0
+    train(strategy, steps=1)
+    strategy.loss(batch())
+    assert strategy.ema is not None
+    averages, now = strategy.ema.weights(), dict(strategy.segmentor.named_parameters())
     assert averages.keys() == start.keys()
-    assert "log_scale" in averages
+    assert "decode_head.log_scale" in averages
     for name, average in averages.items():
         torch.testing.assert_close(average, DECAY * start[name] + (1 - DECAY) * now[name].detach())
-    assert (averages["log_scale"] - start["log_scale"]).abs() > 1e-4
+    assert (averages["decode_head.log_scale"] - start["decode_head.log_scale"]).abs() > 1e-4
 
 
 def test_no_gradient_reaches_the_teacher() -> None:
-    model = CaptionAlignment(pair(), ema_decay=DECAY, igc_weight=0.0, use_negatives=False)
-    train(model, steps=1)
-    losses = model(batch(5))
+    strategy = aligned(ema_decay=DECAY, igc_weight=0.0, use_negatives=False)
+    train(strategy, steps=1)
+    losses = strategy.loss(batch(5))
     losses["loss_distill"].backward()
-    assert all(not value.requires_grad for value in model.ema.weights().values())  # type: ignore[union-attr]
-    assert model.pair.text.projection.weight.grad is not None
+    assert all(not value.requires_grad for value in strategy.ema.weights().values())  # type: ignore[union-attr]
+    assert strategy.segmentor.decode_head.text.projection.weight.grad is not None
 
 
 def test_the_loss_falls_on_a_batch_that_is_learnt() -> None:
-    model = CaptionAlignment(pair())
-    optimizer = torch.optim.AdamW(model.pair.parameters(), lr=0.01)
+    strategy = aligned()
+    optimizer = torch.optim.AdamW(strategy.segmentor.parameters(), lr=0.01)
     totals = []
     for _ in range(25):
-        losses = model(batch())
+        losses = strategy.loss(batch())
         total = torch.stack([value for name, value in losses.items() if name.startswith("loss")]).sum()
         optimizer.zero_grad()
         total.backward()
         optimizer.step()
-        model.after_step()
+        strategy.segmentor.decode_head.after_step()
         totals.append(total.item())
     assert totals[-1] < 0.5 * totals[0]
 
 
 @pytest.mark.parametrize(("start", "kept"), [(5.0, math.log(100)), (-1.0, 0.0)])
 def test_the_scale_stays_between_1_and_100(start: float, kept: float) -> None:
-    model = CaptionAlignment(pair())
+    strategy = aligned()
     with torch.no_grad():
-        model.pair.log_scale.fill_(start)
-    model.after_step()
-    assert model.pair.log_scale.item() == pytest.approx(kept)
+        strategy.segmentor.decode_head.log_scale.fill_(start)
+    strategy.segmentor.decode_head.after_step()
+    assert strategy.segmentor.decode_head.log_scale.item() == pytest.approx(kept)
 
 
 def test_lora_in_both_towers_trains_its_tensors_and_the_scale_alone() -> None:
-    model = CaptionAlignment(pair(lora=True), ema_decay=DECAY)
-    before = {name: value.detach().clone() for name, value in model.pair.named_parameters()}
-    train(model, steps=3)
-    moved = {name for name, value in model.pair.named_parameters() if not torch.equal(value, before[name])}
-    trained = {name for name, value in model.pair.named_parameters() if value.requires_grad}
+    strategy = aligned(model(lora=True), ema_decay=DECAY)
+    before = {name: value.detach().clone() for name, value in strategy.segmentor.named_parameters()}
+    train(strategy, steps=3)
+    moved = {name for name, value in strategy.segmentor.named_parameters() if not torch.equal(value, before[name])}
+    trained = {name for name, value in strategy.segmentor.named_parameters() if value.requires_grad}
     assert moved == trained
-    assert {name.split(".adapter.")[0] for name in trained} == {"log_scale", "image.vit", "text"}
-    assert model.ema is not None
-    assert model.ema.weights().keys() == trained
+    assert {name.split(".adapter.")[0] for name in trained} == {"backbone", "decode_head.log_scale", "decode_head.text"}
+    assert strategy.ema is not None
+    assert strategy.ema.weights().keys() == trained
 
 
 def test_lora_starts_as_the_frozen_clip() -> None:
     given = batch()
     with torch.no_grad():
-        torch.testing.assert_close(pair()(given.images, given.text), pair(lora=True)(given.images, given.text))
+        torch.testing.assert_close(
+            model()(given.images, ids_TN=given.text), model(lora=True)(given.images, ids_TN=given.text)
+        )
 
 
 def test_training_continues_exactly_from_its_state() -> None:
-    whole = CaptionAlignment(pair(), ema_decay=DECAY)
+    whole = aligned(ema_decay=DECAY)
     train(whole, steps=2)
-    copy = CaptionAlignment(pair(), ema_decay=DECAY)
+    copy = aligned(ema_decay=DECAY)
     copy.load_state_dict(whole.state_dict())
-    torch.testing.assert_close(whole(batch(7)), copy(batch(7)), rtol=0, atol=0)
+    torch.testing.assert_close(whole.loss(batch(7)), copy.loss(batch(7)), rtol=0, atol=0)
 
 
 def test_baselines_have_fewer_losses_and_no_teacher() -> None:
     off: dict[str, Any] = {"igc_weight": 0.0, "tgc_weight": 0.0, "distill_weight": 0.0}
-    clip = CaptionAlignment(pair(), use_negatives=False, **off)
-    negatives = CaptionAlignment(pair(), **off)
+    clip = aligned(use_negatives=False, **off)
+    negatives = aligned(**off)
     assert clip.ema is None
-    assert clip(batch()).keys() == negatives(batch()).keys() == {"loss_contrast", "scale"}
-    assert negatives(batch())["loss_contrast"] > clip(batch())["loss_contrast"]
-    assert clip(batch(negatives=0))["loss_contrast"] > 0
-    assert CaptionAlignment(pair(), distill_weight=0.0)(batch()).keys() == {
-        *("loss_contrast", "loss_igc", "loss_tgc", "scale")
-    }
+    assert clip.loss(batch()).keys() == negatives.loss(batch()).keys() == {"loss_contrast", "scale"}
+    assert negatives.loss(batch())["loss_contrast"] > clip.loss(batch())["loss_contrast"]
+    assert clip.loss(batch(negatives=0))["loss_contrast"] > 0
+    assert aligned(distill_weight=0.0).loss(batch()).keys() == {*("loss_contrast", "loss_igc", "loss_tgc", "scale")}
 
 
 def test_unusable_settings_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"the batch has none: set captions\.negatives"):
-        CaptionAlignment(pair())(batch(negatives=0))
+        aligned().loss(batch(negatives=0))
     with pytest.raises(ConfigError, match="pool is 'all'"):
-        CaptionAlignment(pair(), pool="all")  # type: ignore[arg-type]
+        aligned(pool="all")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="ema_decay"):
-        CaptionAlignment(pair(), ema_decay=1.0)
+        aligned(ema_decay=1.0)
     with pytest.raises(ConfigError, match="cannot have an adapter"):
         TextTower(
             embed_dim=8,
