@@ -1,0 +1,209 @@
+"""Captions and choices as samples of mmengine.
+
+Shapes: K negatives of a caption, X texts of an item, N tokens, H/W pixels.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from mmengine.structures import PixelData
+from mmseg.structures import SegDataSample
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from rs_adapt.captions.choices import ChoiceItem
+from rs_adapt.captions.lexicon import read_lexicon
+from rs_adapt.captions.negatives import check_negatives, load_maker, make_negatives, sample_draws
+from rs_adapt.captions.pictures import read_square
+from rs_adapt.captions.records import LISTS, CaptionRecord, read_list
+from rs_adapt.captions.shards import find_shards, read_shards
+from rs_adapt.datasets.sample import Sample
+from rs_adapt.errors import ConfigError, DataError
+from rs_adapt.language.tokenizer import CONTEXT, ClipTokenizer
+from rs_adapt.ranges import COUNT, COUNT_OR_0, check_ranges
+from rs_adapt.registry import DATASETS
+
+LongCaptions = Literal["refuse", "cut"]
+_AT_ONCE = 4096
+
+
+@DATASETS.register_module()
+class CaptionDataset(Dataset[Sample]):
+    """Images with a caption and K negatives each.
+
+    Negatives are those of the data where it has any; otherwise they are made by rule (`make_negatives`) or by a
+    function of yours, from the seed and the sample's key, so every epoch and every machine has the same. All texts are
+    looked at once before training, so that nothing fails in the middle of a run.
+
+    Attributes:
+        metainfo: `classes` and `palette` are None: captions have no classes.
+
+    Args:
+        name: Name of the set, for messages.
+        source: A list (.csv, .tsv, .jsonl), a tar, or a folder of tars; see `read_list` and `read_shards`.
+        images: Folder of the images of a list; None for the folder that it lies in. Tars hold their own.
+        negatives: Number of negatives K, 0 or more.
+        size_px: Side of the square that the model sees.
+        seed: Seed of the negatives.
+        negative_maker: `module:function`, decorated with `negative_maker`; None for the rules.
+        lexicon: File of the words that the rules know; None for those of the package.
+        long_captions: What becomes of a text with more than 77 tokens: "refuse", or "cut", as CLIP's own code does.
+
+    Raises:
+        ConfigError: A setting is not usable.
+        DataNotFound: A file is missing.
+        DataError: A file is damaged, a caption or its negatives are missing, or a text is too long.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        source: str | Path,
+        size_px: int,
+        images: str | Path | None = None,
+        negatives: int = 4,
+        seed: int = 0,
+        negative_maker: str | None = None,
+        lexicon: str | Path | None = None,
+        long_captions: LongCaptions = "refuse",
+    ) -> None:
+        check_ranges(name, size_px=(size_px, COUNT), negatives=(negatives, COUNT_OR_0), seed=(seed, COUNT_OR_0))
+        if long_captions not in ("refuse", "cut"):
+            raise ConfigError(f"captions.long_captions is {long_captions!r}. Allowed: refuse, cut.")
+        self.name, self.size_px, self.negatives, self.seed = name, size_px, negatives, seed
+        self.metainfo: dict[str, object] = {"classes": None, "palette": None}
+        source = Path(source)
+        is_list = source.suffix.lower() in LISTS
+        self.records = read_list(source, Path(images or source.parent)) if is_list else read_shards(find_shards(source))
+        self._maker = None if negative_maker is None else load_maker(negative_maker)
+        self._lexicon = read_lexicon(None if lexicon is None else Path(lexicon))
+        self._tokenizer = ClipTokenizer()
+        self._check_texts(refuse_long=long_captions == "refuse")
+
+    def __len__(self) -> int:
+        """Return the number of captions."""
+        return len(self.records)
+
+    def texts(self, index: int) -> tuple[str, ...]:
+        """Return a caption and its K negatives."""
+        record = self.records[index]
+        if not self.negatives:
+            return (record.caption,)
+        given = record.negatives
+        if given is None:
+            draw = sample_draws(self.seed, record.key)
+            if self._maker is None:
+                given = self._rules(record, draw)
+            else:
+                given = tuple(self._maker(record.caption, self.negatives, draw))
+        return record.caption, *check_negatives(record.caption, given, self.negatives, place=record.place)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Load an image and its texts; the square is drawn from `random`, which `DomainStream` seeds.
+
+        Returns:
+            `inputs` (3, H, W) uint8 BGR and `data_samples`: a `SegDataSample` with `text` (N,) and `neg_text` (K, N),
+            int64, and, as meta fact, `img_path`.
+
+        Raises:
+            DataNotFound: The image is missing.
+            DataError: The image cannot be read; names the file.
+        """
+        record = self.records[index]
+        ids_TN = self._tokenizer(self.texts(index)).ids_TN
+        sample = SegDataSample()
+        sample.set_field(ids_TN[0], "text")
+        sample.set_field(ids_TN[1:], "neg_text")
+        draw = random.Random(random.getrandbits(64))
+        inputs = to_inputs(read_square(record.image, self.size_px, crop=draw), sample, name=str(record.image))
+        return {"inputs": inputs, "data_samples": sample}
+
+    def _rules(self, record: CaptionRecord, draw: random.Random) -> tuple[str, ...]:
+        try:
+            return tuple(make_negatives(record.caption, self.negatives, draw, lexicon=self._lexicon))
+        except DataError as failure:
+            raise DataError(f"{record.place}: {failure}") from failure
+
+    def _check_texts(self, *, refuse_long: bool) -> None:
+        for start in range(0, len(self), _AT_ONCE):
+            owners = [(i, text) for i in range(start, min(start + _AT_ONCE, len(self))) for text in self.texts(i)]
+            ids_TN, cut = self._tokenizer([text for _, text in owners])
+            for position in cut:
+                number, text = owners[position]
+                place = f"{self.records[number].place}: the text {text[:60]!r} has more than {CONTEXT} tokens"
+                if refuse_long:
+                    raise DataError(
+                        f"{place}, and CLIP reads no more. Shorten it, or set captions.long_captions=cut to lose the "
+                        "ends of such texts."
+                    )
+                first = position - position % (1 + self.negatives)
+                if position != first and torch.equal(ids_TN[position], ids_TN[first]):
+                    raise DataError(f"{place}, and without its end it equals its caption: shorten both.")
+
+
+@DATASETS.register_module()
+class ChoiceDataset(Dataset[Sample]):
+    """Items of benchmarks of composition, each an image with its texts; the class of an item is its kind.
+
+    Args:
+        name: Name of the set, for messages.
+        items: The items.
+        classes: The kinds in index order, then `wrong`; None for the kinds of the items in order of their first item.
+        size_px: Side of the square that the model sees.
+    """
+
+    reduce_zero_label = False
+    ignore_index = 255
+
+    def __init__(
+        self, *, name: str, items: Sequence[ChoiceItem], size_px: int, classes: Sequence[str] | None = None
+    ) -> None:
+        check_ranges(name, size_px=(size_px, COUNT))
+        self.name, self.size_px, self.items = name, size_px, tuple(items)
+        self.classes = tuple(classes or (*dict.fromkeys(item.kind for item in items), WRONG))
+        if unknown := sorted({item.kind for item in items} - set(self.classes)):
+            raise DataError(f"{name}: items of the kind {unknown[0]!r} belong to no class of the bench.")
+        self.metainfo: dict[str, object] = {"classes": list(self.classes), "palette": None}
+        self._tokenizer = ClipTokenizer()
+
+    def __len__(self) -> int:
+        """Return the number of items."""
+        return len(self.items)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Load an item.
+
+        Returns:
+            `inputs` (3, H, W) uint8 BGR and `data_samples`: a `SegDataSample` with `texts` (X, N), int64, the true one
+            first, the number of the kind as `gt_sem_seg` (1, 1, 1), and the meta facts `img_path` (unique to the item)
+            and `kind`.
+
+        Raises:
+            DataNotFound: The image is missing.
+            DataError: The image cannot be read; names the file.
+        """
+        item = self.items[index]
+        kind = self.classes.index(item.kind)
+        sample = SegDataSample(gt_sem_seg=PixelData(data=torch.full((1, 1, 1), kind, dtype=torch.int64)))
+        sample.set_field(self._tokenizer(item.texts).ids_TN, "texts")
+        sample.set_metainfo({"kind": kind})
+        inputs = to_inputs(read_square(item.image, self.size_px), sample, name=f"{item.kind}/{item.key}")
+        return {"inputs": inputs, "data_samples": sample}
+
+
+# The class of items whose true text did not score highest; no item is of it.
+WRONG = "wrong"
+
+
+def to_inputs(rgb_HW3: NDArray[np.uint8], sample: SegDataSample, *, name: str) -> Tensor:
+    """Return an RGB image as every data set here gives it, (3, H, W) uint8 BGR, and note its name and size."""
+    sample.set_metainfo({"img_path": name, "img_shape": rgb_HW3.shape[:2], "ori_shape": rgb_HW3.shape[:2]})
+    return torch.from_numpy(np.ascontiguousarray(rgb_HW3[..., ::-1].transpose(2, 0, 1)))

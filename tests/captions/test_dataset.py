@@ -1,0 +1,131 @@
+"""Captions and choices as samples, and how a model chooses."""
+
+from __future__ import annotations
+
+import random
+import sys
+import types
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from mmseg.structures import SegDataSample
+from PIL import Image
+
+from rs_adapt.backbones.clip import Clip
+from rs_adapt.captions import CaptionHead, CaptionModel
+from rs_adapt.captions.choices import ChoiceItem
+from rs_adapt.captions.dataset import WRONG, CaptionDataset, ChoiceDataset
+from rs_adapt.captions.negatives import negative_maker
+from rs_adapt.captions.pictures import ImagePlace
+from rs_adapt.errors import ConfigError, DataError
+from rs_adapt.language import ClipTokenizer
+
+CAPTION = "a red car left of a tall tower"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    Image.new("RGB", (12, 9), (250, 20, 0)).save(tmp_path / "a.png")
+    (tmp_path / "x.csv").write_text(
+        f'image,caption,negatives\na.png,{CAPTION},\na.png,a lake,"[""a sea"", ""a pond""]"\n'
+    )
+    return tmp_path
+
+
+def dataset(folder: Path, **settings: Any) -> CaptionDataset:
+    return CaptionDataset(name="x", source=folder / "x.csv", size_px=8, **{"negatives": 2, **settings})
+
+
+def test_a_sample_has_an_image_and_tokens_of_caption_and_negatives(folder: Path) -> None:
+    made, given = dataset(folder), dataset(folder).texts(1)
+    assert given == ("a lake", "a sea", "a pond")
+    random.seed(0)
+    sample = made[0]
+    assert sample["inputs"].shape == (3, 8, 8)
+    assert sample["inputs"][:, 0, 0].tolist() == [0, 20, 250]
+    expected = ClipTokenizer()(made.texts(0)).ids_TN
+    assert torch.equal(sample["data_samples"].text, expected[0])
+    assert torch.equal(sample["data_samples"].neg_text, expected[1:])
+    assert sample["data_samples"].neg_text.shape == (2, 77)
+    assert dataset(folder, negatives=0)[0]["data_samples"].neg_text.shape == (0, 77)
+
+
+def test_negatives_depend_on_the_seed(folder: Path) -> None:
+    assert dataset(folder).texts(0) == dataset(folder).texts(0) != dataset(folder, seed=1).texts(0)
+
+
+def test_negatives_of_a_function(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("own_negatives")
+    module.few = negative_maker(lambda caption, count, draw: ["a bus"])  # type: ignore[attr-defined]
+    module.same = negative_maker(lambda caption, count, draw: [caption] * count)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "own_negatives", module)
+    assert dataset(folder, negatives=1, negative_maker="own_negatives:few").texts(0) == (CAPTION, "a bus")
+    with pytest.raises(DataError, match=r"x\.csv, line 2: 1 negatives .* asks for 2"):
+        dataset(folder, negative_maker="own_negatives:few")
+    with pytest.raises(DataError, match="equal to its caption"):
+        dataset(folder, negative_maker="own_negatives:same")
+
+
+def test_unusable_captions_are_named_before_training(folder: Path) -> None:
+    with pytest.raises(DataError, match=r"x\.csv, line 3: 2 negatives .* asks for 3\. .*captions\.negatives=2"):
+        dataset(folder, negatives=3)
+    with pytest.raises(ConfigError, match="Allowed: refuse, cut"):
+        dataset(folder, long_captions="keep")
+    (folder / "x.csv").write_text("image,caption\na.png,zyx\n")
+    with pytest.raises(DataError, match=r"x\.csv, line 2: No negative can be made"):
+        dataset(folder)
+
+
+def test_long_captions_are_refused_or_cut(folder: Path) -> None:
+    long = " ".join(["car"] * 90)
+    (folder / "x.csv").write_text(f'image,caption,negatives\na.png,{long},"[""a bus""]"\n')
+    with pytest.raises(DataError, match=r"x\.csv, line 2: the text 'car car .* has more than 77 tokens"):
+        dataset(folder, negatives=1)
+    sample = dataset(folder, negatives=1, long_captions="cut")[0]["data_samples"]
+    assert sample.text.tolist()[-1] == 49407
+    (folder / "x.csv").write_text(f'image,caption,negatives\na.png,{long},"[""{long} bus""]"\n')
+    with pytest.raises(DataError, match="without its end it equals its caption"):
+        dataset(folder, negatives=1, long_captions="cut")
+
+
+def items(folder: Path) -> list[ChoiceItem]:
+    place = ImagePlace(path=folder / "a.png")
+    return [
+        ChoiceItem(key="1", kind="swap", image=place, texts=("a car", "a bus")),
+        ChoiceItem(key="2", kind="add", image=place, texts=("a lake", "a sea", "a pond")),
+    ]
+
+
+def test_the_class_of_an_item_is_its_kind(folder: Path) -> None:
+    choices = ChoiceDataset(name="x", items=items(folder), size_px=8)
+    assert choices.metainfo["classes"] == ["swap", "add", WRONG]
+    sample = choices[1]["data_samples"]
+    assert (sample.img_path, sample.gt_sem_seg.data.item(), len(sample.texts)) == ("add/2", 1, 3)
+    with pytest.raises(DataError, match="the kind 'add' belong to no class"):
+        ChoiceDataset(name="x", items=items(folder), size_px=8, classes=["swap", WRONG])
+
+
+def test_a_model_chooses_the_text_that_is_nearest() -> None:
+    vit = Clip(embed_dim=8, depth=1, num_heads=1, patch_px=8, image_px=8, out_layers=(0,), level_scales=(1.0,))
+    head = CaptionHead(image_dim=8, text_dim=4, text_width=8, text_depth=1, text_heads=1, num_tokens=20, num_classes=3)
+    model = CaptionModel(backbone=vit, decode_head=head).eval()
+    image = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    ids = torch.tensor([[1, word, 19] for word in range(2, 8)])
+    with torch.no_grad():
+        image_1C, texts_TC = model(image, ids_TN=ids)
+        order = (image_1C @ texts_TC.T)[0].argsort(descending=True)
+
+    def choose(rows: list[int]) -> tuple[int, float]:
+        sample = SegDataSample(metainfo={"kind": 1})
+        sample.set_field(ids[order[rows]], "texts")
+        with torch.no_grad():
+            (answer,) = model(image, [sample], mode="predict")
+        return int(answer.pred_sem_seg.data), float(answer.margin)
+
+    right, wrong, equal = choose([0, 1, 2, 5]), choose([1, 0, 2]), choose([3, 3])
+    assert (right[0], wrong[0]) == (1, 2)
+    assert right[1] > 0 > wrong[1]
+    # Two equal texts leave no choice.
+    assert equal == (2, 0.0)
