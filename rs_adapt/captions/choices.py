@@ -20,7 +20,7 @@ from rs_adapt.documents import read_json
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.path_names import path_below
 
-Benchmark = Literal["sugarcrepe", "aro", "valse", "order", "folders"]
+Benchmark = Literal["sugarcrepe", "aro", "valse", "order", "folders", "items"]
 BENCHMARKS: tuple[Benchmark, ...] = get_args(Benchmark)
 # VALSE counts a foil as valid if at least two of three annotators chose the caption and not the foil.
 _LEAST_VOTES = 2
@@ -77,6 +77,7 @@ def read_choices(
       false are four reorderings of the words (`rs_adapt.captions.order`), of which ARO has its own draws.
     - `folders`: a folder of images for each class; the texts are the names of all classes in `template`, the kind is
       the class. It is zero-shot classification.
+    - `items`: your own, a list of `image`, `kind` and `texts`, the true one first.
 
     Args:
         benchmark: Which of them.
@@ -221,9 +222,20 @@ def _folders(source: Path, template: str) -> Iterator[ChoiceItem]:
             yield ChoiceItem(key=file.name, kind=folder.name, image=ImagePlace(path=file), texts=item_texts)
 
 
+def _items(path: Path, images: Path, seed: int) -> _Items:
+    for key, entry in _entries(path):
+        image = _image(path, key, images, _text(path, key, entry, "image"))
+        texts = entry.get("texts")
+        if not isinstance(texts, list) or len(texts) < 2 or not all(isinstance(t, str) and t.strip() for t in texts):
+            raise DataError(f"{path}: the item {key} has no texts: give two or more, the true one first.")
+        kind = _text(path, key, entry, "kind")
+        yield ChoiceItem(key=key, kind=kind, image=ImagePlace(path=image), texts=tuple(texts))
+
+
 _READERS: Mapping[str, Callable[[Path, Path, int], _Items]] = {
     "sugarcrepe": _sugarcrepe,
     "aro": _aro,
     "valse": _valse,
     "order": _order,
+    "items": _items,
 }

@@ -115,6 +115,8 @@ GOOD: dict[str, Any] = {
     "foil": "a mat",
     "relation_name": "on",
     "mturk": {"caption": 3},
+    "kind": "swap",
+    "texts": ["a cat", "a mat"],
     **{f"bbox_{side}": 2 for side in "xywh"},
 }
 
@@ -130,6 +132,8 @@ GOOD: dict[str, Any] = {
         ("valse", {"mturk": {}}, r"no votes mturk\.caption"),
         ("valse", {"foil": " "}, "item 0 has no foil"),
         ("order", {"caption": [""]}, "item 0 has no caption"),
+        ("items", {"texts": ["a cat"]}, "item 0 has no texts: give two or more"),
+        ("items", {"kind": ""}, "item 0 has no kind"),
     ],
 )
 def test_items_that_are_not_of_the_benchmark_are_named(
