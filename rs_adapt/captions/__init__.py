@@ -1,7 +1,6 @@
 """Images with captions: CLIP's two towers trained against captions that say something else.
 
-The names here load torch and transformers when they are first used; the modules for captions, negatives and stored
-scores load neither.
+The data are `rs_adapt.datasets.captions`. A class is imported when it is first accessed.
 """
 
 from __future__ import annotations

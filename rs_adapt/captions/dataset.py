@@ -6,9 +6,9 @@ Shapes: K negatives of a caption, X texts of an item, N tokens, H/W pixels.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from rs_adapt.captions.choices import ChoiceItem
-from rs_adapt.captions.lexicon import read_lexicon
-from rs_adapt.captions.negatives import check_negatives, load_maker, make_negatives, sample_draws
-from rs_adapt.captions.pictures import read_square
-from rs_adapt.captions.records import LISTS, CaptionRecord, read_list
-from rs_adapt.captions.shards import find_shards, read_shards
+from rs_adapt.datasets.captions.lexicon import read_lexicon
+from rs_adapt.datasets.captions.listing import item_name, list_items, list_records
+from rs_adapt.datasets.captions.negatives import check_negatives, load_maker, make_negatives, sample_draws
+from rs_adapt.datasets.captions.pictures import read_square
+from rs_adapt.datasets.captions.records import CaptionRecord
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.language.tokenizer import CONTEXT, ClipTokenizer
@@ -48,7 +47,9 @@ class CaptionDataset(Dataset[Sample]):
     Args:
         name: Name of the set, for messages.
         source: A list (.csv, .tsv, .jsonl), a tar, or a folder of tars; see `read_list` and `read_shards`.
-        images: Folder of the images of a list; None for the folder that it lies in. Tars hold their own.
+        img_dir: Folder of the images of a list; tars hold their own.
+        ann_dir: None; accepted because every data set has it.
+        img_suffix: Empty; accepted likewise.
         negatives: Number of negatives K, 0 or more.
         size_px: Side of the square that the model sees.
         seed: Seed of the negatives.
@@ -67,8 +68,10 @@ class CaptionDataset(Dataset[Sample]):
         *,
         name: str,
         source: str | Path,
+        img_dir: str | Path,
         size_px: int,
-        images: str | Path | None = None,
+        ann_dir: None = None,
+        img_suffix: str = "",
         negatives: int = 4,
         seed: int = 0,
         negative_maker: str | None = None,
@@ -80,9 +83,7 @@ class CaptionDataset(Dataset[Sample]):
             raise ConfigError(f"captions.long_captions is {long_captions!r}. Allowed: refuse, cut.")
         self.name, self.size_px, self.negatives, self.seed = name, size_px, negatives, seed
         self.metainfo: dict[str, object] = {"classes": None, "palette": None}
-        source = Path(source)
-        is_list = source.suffix.lower() in LISTS
-        self.records = read_list(source, Path(images or source.parent)) if is_list else read_shards(find_shards(source))
+        self.records = list_records(Path(source), Path(img_dir))
         self._maker = None if negative_maker is None else load_maker(negative_maker)
         self._lexicon = read_lexicon(None if lexicon is None else Path(lexicon))
         self._tokenizer = ClipTokenizer()
@@ -155,22 +156,41 @@ class ChoiceDataset(Dataset[Sample]):
 
     Args:
         name: Name of the set, for messages.
-        items: The items.
-        classes: The kinds in index order, then `wrong`; None for the kinds of the items in order of their first item.
+        choices: The benchmarks, as `list_items` takes them.
+        img_dir: Folder of the images, unless a benchmark names its own.
+        classes: The kinds in index order, then `wrong`.
         size_px: Side of the square that the model sees.
+        ann_dir: None; accepted because every data set has it.
+        img_suffix: Empty; accepted likewise.
+
+    Raises:
+        DataNotFound: A file or an image is missing.
+        DataError: A file is damaged, or an item is of none of the classes.
     """
 
     reduce_zero_label = False
     ignore_index = 255
 
     def __init__(
-        self, *, name: str, items: Sequence[ChoiceItem], size_px: int, classes: Sequence[str] | None = None
+        self,
+        *,
+        name: str,
+        choices: Sequence[Mapping[str, Any]],
+        img_dir: str | Path,
+        classes: Sequence[str],
+        size_px: int,
+        ann_dir: None = None,
+        img_suffix: str = "",
     ) -> None:
         check_ranges(name, size_px=(size_px, COUNT))
-        self.name, self.size_px, self.items = name, size_px, tuple(items)
-        self.classes = tuple(classes or (*dict.fromkeys(item.kind for item in items), WRONG))
-        if unknown := sorted({item.kind for item in items} - set(self.classes)):
-            raise DataError(f"{name}: items of the kind {unknown[0]!r} belong to no class of the bench.")
+        self.name, self.size_px, self.classes = name, size_px, tuple(classes)
+        self._img_dir = Path(img_dir)
+        self.items, self.left_out = list_items(choices, self._img_dir)
+        if unknown := sorted({item.kind for item in self.items} - set(self.classes)):
+            raise DataError(
+                f"{name}: items of the kind {unknown[0]!r} belong to no class of the bench: "
+                f"{', '.join(self.classes)}. Add it to the kinds of the bench."
+            )
         self.metainfo: dict[str, object] = {"classes": list(self.classes), "palette": None}
         self._tokenizer = ClipTokenizer()
 
@@ -195,12 +215,8 @@ class ChoiceDataset(Dataset[Sample]):
         sample = SegDataSample(gt_sem_seg=PixelData(data=torch.full((1, 1, 1), kind, dtype=torch.int64)))
         sample.set_field(self._tokenizer(item.texts).ids_TN, "texts")
         sample.set_metainfo({"kind": kind})
-        inputs = to_inputs(read_square(item.image, self.size_px), sample, name=f"{item.kind}/{item.key}")
+        inputs = to_inputs(read_square(item.image, self.size_px), sample, name=str(self._img_dir / item_name(item)))
         return {"inputs": inputs, "data_samples": sample}
-
-
-# The class of items whose true text did not score highest; no item is of it.
-WRONG = "wrong"
 
 
 def to_inputs(rgb_HW3: NDArray[np.uint8], sample: SegDataSample, *, name: str) -> Tensor:

@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from rs_adapt.config.paths import home
+from rs_adapt.datasets.captions.listing import digest_captions
 from rs_adapt.datasets.tile_files import list_tiles
 from rs_adapt.documents import read_sealed, write_sealed
 from rs_adapt.errors import DataError, UnreadableFile
@@ -111,11 +112,13 @@ def digest_tiles(settings: Mapping[str, Any]) -> TileDigests:
     """Return the digests of the tiles of a set by name: image, label and mask, as far as the set reads them.
 
     Args:
-        settings: The arguments of `TileDataset`.
+        settings: The arguments of `TileDataset`, or of a set of captions.
 
     Raises:
         DataError: A file cannot be decoded.
     """
+    if "choices" in settings or "negatives" in settings:
+        return digest_captions(settings)
     tiles = list_tiles(settings)
     img_dir = Path(settings["img_dir"])
     images = _digests([tile.image for tile in tiles], img_dir)

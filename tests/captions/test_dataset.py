@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import sys
 import types
@@ -15,10 +16,9 @@ from PIL import Image
 
 from rs_adapt.backbones.clip import Clip
 from rs_adapt.captions import CaptionHead, CaptionModel
-from rs_adapt.captions.choices import ChoiceItem
-from rs_adapt.captions.dataset import WRONG, CaptionDataset, ChoiceDataset
-from rs_adapt.captions.negatives import negative_maker
-from rs_adapt.captions.pictures import ImagePlace
+from rs_adapt.captions.dataset import CaptionDataset, ChoiceDataset
+from rs_adapt.datasets.captions.negatives import negative_maker
+from rs_adapt.datasets.digests import digest_tiles
 from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.language import ClipTokenizer
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def dataset(folder: Path, **settings: Any) -> CaptionDataset:
-    return CaptionDataset(name="x", source=folder / "x.csv", size_px=8, **{"negatives": 2, **settings})
+    return CaptionDataset(name="x", source=folder / "x.csv", img_dir=folder, size_px=8, **{"negatives": 2, **settings})
 
 
 def test_a_sample_has_an_image_and_tokens_of_caption_and_negatives(folder: Path) -> None:
@@ -90,21 +90,40 @@ def test_long_captions_are_refused_or_cut(folder: Path) -> None:
         dataset(folder, negatives=1, long_captions="cut")
 
 
-def items(folder: Path) -> list[ChoiceItem]:
-    place = ImagePlace(path=folder / "a.png")
-    return [
-        ChoiceItem(key="1", kind="swap", image=place, texts=("a car", "a bus")),
-        ChoiceItem(key="2", kind="add", image=place, texts=("a lake", "a sea", "a pond")),
-    ]
+def choices(folder: Path, classes: tuple[str, ...] = ("swap", "add", "wrong"), **more: Any) -> ChoiceDataset:
+    items = [("swap", ["a car", "a bus"]), ("add", ["a lake", "a sea", "a pond"])]
+    entries = [{"image": "a.png", "kind": kind, "texts": texts} for kind, texts in items]
+    (folder / "items.json").write_text(json.dumps(entries))
+    sources = [{"benchmark": "items", "source": str(folder / "items.json"), **more}]
+    return ChoiceDataset(name="x", choices=sources, img_dir=folder, classes=classes, size_px=8)
 
 
 def test_the_class_of_an_item_is_its_kind(folder: Path) -> None:
-    choices = ChoiceDataset(name="x", items=items(folder), size_px=8)
-    assert choices.metainfo["classes"] == ["swap", "add", WRONG]
-    sample = choices[1]["data_samples"]
-    assert (sample.img_path, sample.gt_sem_seg.data.item(), len(sample.texts)) == ("add/2", 1, 3)
+    sample = choices(folder)[1]["data_samples"]
+    assert (sample.gt_sem_seg.data.item(), len(sample.texts)) == (1, 3)
+    assert Path(sample.img_path).relative_to(folder) == Path("add/a.png#1")
     with pytest.raises(DataError, match="the kind 'add' belong to no class"):
-        ChoiceDataset(name="x", items=items(folder), size_px=8, classes=["swap", WRONG])
+        choices(folder, ("swap", "wrong"))
+    every = choices(folder, ("all", "wrong"), kind="all")
+    assert [item.key for item in every.items] == ["swap-0", "add-1"]
+
+
+def test_digests_notice_other_texts_and_images(folder: Path) -> None:
+    def digests() -> dict[str, tuple[str, ...]]:
+        source = {"benchmark": "items", "source": str(folder / "items.json")}
+        return {
+            **digest_tiles({"choices": [source], "img_dir": str(folder)}),
+            **digest_tiles({"source": str(folder / "x.csv"), "negatives": 2, "img_dir": str(folder)}),
+        }
+
+    choices(folder)
+    before = digests()
+    assert before.keys() == {"swap/a.png#0", "add/a.png#1", "a.png#2", "a.png#3"}
+    (folder / "x.csv").write_text((folder / "x.csv").read_text().replace("a lake", "a river"))
+    changed = digests()
+    assert [name for name in before if before[name] != changed[name]] == ["a.png#3"]
+    Image.new("RGB", (12, 9)).save(folder / "a.png")
+    assert all(before[name][0] != now[0] for name, now in digests().items())
 
 
 def test_a_model_chooses_the_text_that_is_nearest() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rs_adapt.captions.pictures import ImagePlace
+from rs_adapt.datasets.captions.pictures import ImagePlace
 from rs_adapt.documents import DocumentError, parse_json
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.path_names import path_below

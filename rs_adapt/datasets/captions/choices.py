@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, get_args
 
-from rs_adapt.captions.negatives import sample_draws
-from rs_adapt.captions.order import perturbations
-from rs_adapt.captions.parsing import normalized
-from rs_adapt.captions.pictures import SUFFIXES, ImagePlace
+from rs_adapt.datasets.captions.negatives import sample_draws
+from rs_adapt.datasets.captions.order import perturbations
+from rs_adapt.datasets.captions.parsing import normalized
+from rs_adapt.datasets.captions.pictures import SUFFIXES, ImagePlace
 from rs_adapt.documents import read_json
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.path_names import path_below
@@ -44,6 +44,10 @@ class ChoiceItem:
     kind: str
     image: ImagePlace
     texts: tuple[str, ...]
+
+    def of_kind(self, kind: str) -> ChoiceItem:
+        """Return the item under a different kind, with the former in its key."""
+        return self if kind == self.kind else replace(self, kind=kind, key=f"{self.kind}-{self.key}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +78,7 @@ def read_choices(
     - `valse`: `existence.json` and the others, each a table of `image_file`, `dataset`, `caption`, `foil`, and `mturk`,
       the annotators' votes; the kind is the file's name. Images lie in the folder or in one named as the `dataset`.
     - `order`: lists of `image` and `caption`, one or several, as Karpathy's splits of COCO and Flickr30k have them;
-      false are four reorderings of the words (`rs_adapt.captions.order`), of which ARO has its own draws.
+      false are four reorderings of the words (`rs_adapt.datasets.captions.order`), of which ARO has its own draws.
     - `folders`: a folder of images for each class; the texts are the names of all classes in `template`, the kind is
       the class. It is zero-shot classification.
     - `items`: your own, a list of `image`, `kind` and `texts`, the true one first.

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from rs_adapt.captions.pictures import ImagePlace, read_square
-from rs_adapt.captions.records import read_list
-from rs_adapt.captions.shards import find_shards, read_shards
+from rs_adapt.datasets.captions.pictures import ImagePlace, read_square
+from rs_adapt.datasets.captions.records import read_list
+from rs_adapt.datasets.captions.shards import find_shards, read_shards
 from rs_adapt.errors import DataError, DataNotFound, RsAdaptError
 
 

@@ -68,7 +68,7 @@ def read_lexicon(path: Path | None = None) -> Lexicon:
     Args:
         path: A file with the tables `adjectives` and `nouns` (groups: lists of words in lower case), `plurals`
             (irregular ones) and `words` (`symmetric`, `counting`); None for that of the package,
-            `rs_adapt/captions/lexicon.toml`.
+            `rs_adapt/datasets/captions/lexicon.toml`.
 
     Raises:
         ConfigError: The file is missing or damaged, or a table, group or word is not usable.

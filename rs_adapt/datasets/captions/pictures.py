@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ class ImagePlace:
     size: int = 0
     box: tuple[int, int, int, int] | None = None
 
+    def whole(self) -> ImagePlace:
+        """Return the place of the whole image."""
+        return replace(self, box=None)
+
     def __str__(self) -> str:
         """Return the file's name for messages."""
         return f"{self.path}/{self.member}" if self.member else str(self.path)
@@ -59,7 +63,7 @@ def read_square(place: ImagePlace, side_px: int, *, crop: random.Random | None =
         DataError: It is no image, or damaged; names the file.
     """
     try:
-        with open_picture(_content(place)) as picture:
+        with open_picture(io.BytesIO(read_content(place))) as picture:
             image = picture.convert("RGB")
     except FileNotFoundError as failure:
         raise DataNotFound(
@@ -85,11 +89,15 @@ def read_square(place: ImagePlace, side_px: int, *, crop: random.Random | None =
     return pixels
 
 
-def _content(place: ImagePlace) -> Path | io.BytesIO:
-    if not place.member:
-        return place.path
-    if place.size > limits.ZIPPED_IMAGE_BYTES:
-        raise OSError(f"it has {place.size / 2**20:.0f} MiB, and {limits.ZIPPED_IMAGE_BYTES / 2**20:.0f} are allowed")
+def read_content(place: ImagePlace) -> bytes:
+    """Return the bytes of an image's file, or of its part of a tar.
+
+    Raises:
+        OSError: It is missing, cannot be read, or is larger than `limits.ZIPPED_IMAGE_BYTES`.
+    """
+    size = place.size if place.member else place.path.stat().st_size
+    if size > limits.ZIPPED_IMAGE_BYTES:
+        raise OSError(f"it has {size / 2**20:.0f} MiB, and {limits.ZIPPED_IMAGE_BYTES / 2**20:.0f} are allowed")
     with place.path.open("rb") as file:
         file.seek(place.offset)
-        return io.BytesIO(file.read(place.size))
+        return file.read(size)

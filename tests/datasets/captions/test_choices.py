@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from rs_adapt.captions.choices import BENCHMARKS, read_choices
-from rs_adapt.captions.order import perturbations
-from rs_adapt.captions.parsing import normalized
+from rs_adapt.datasets.captions.choices import BENCHMARKS, read_choices
+from rs_adapt.datasets.captions.order import perturbations
+from rs_adapt.datasets.captions.parsing import normalized
 from rs_adapt.errors import ConfigError, DataError, DataNotFound, RsAdaptError
 
 

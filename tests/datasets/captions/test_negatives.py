@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rs_adapt.captions import negatives as rules
-from rs_adapt.captions.lexicon import read_lexicon
-from rs_adapt.captions.negatives import make_negatives, sample_draws
-from rs_adapt.captions.parsing import normalized, parse_caption
+from rs_adapt.datasets.captions import negatives as rules
+from rs_adapt.datasets.captions.lexicon import read_lexicon
+from rs_adapt.datasets.captions.negatives import make_negatives, sample_draws
+from rs_adapt.datasets.captions.parsing import normalized, parse_caption
 from rs_adapt.errors import ConfigError, DataError
 
 LEXICON = read_lexicon()

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 from typing import TypeAlias, TypeVar
 
-from rs_adapt.captions.lexicon import Lexicon, read_lexicon
-from rs_adapt.captions.parsing import ParsedCaption, Span, is_word, join_tokens, normalized, parse_caption
+from rs_adapt.datasets.captions.lexicon import Lexicon, read_lexicon
+from rs_adapt.datasets.captions.parsing import ParsedCaption, Span, is_word, join_tokens, normalized, parse_caption
 from rs_adapt.errors import ConfigError, DataError
 
 T = TypeVar("T")
@@ -170,7 +170,7 @@ def load_maker(name: str) -> NegativeMaker:
     if not getattr(function, _MARK, False):
         raise ConfigError(
             f"captions.negative_maker is {name!r}, which is no maker of negatives: decorate the function with "
-            "rs_adapt.captions.negatives.negative_maker."
+            "rs_adapt.datasets.captions.negatives.negative_maker."
         )
     maker: NegativeMaker = function
     return maker

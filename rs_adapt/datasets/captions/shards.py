@@ -10,8 +10,8 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from rs_adapt.captions.pictures import SUFFIXES, ImagePlace
-from rs_adapt.captions.records import CaptionRecord, negatives_of, text_fault
+from rs_adapt.datasets.captions.pictures import SUFFIXES, ImagePlace
+from rs_adapt.datasets.captions.records import CaptionRecord, negatives_of, text_fault
 from rs_adapt.documents import DocumentError, parse_json
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.path_names import relative_fault

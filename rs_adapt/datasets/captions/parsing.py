@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rs_adapt.captions.lexicon import Entry, Lexicon
+from rs_adapt.datasets.captions.lexicon import Entry, Lexicon
 
 # A word with its hyphens and apostrophes, or a run of whatever else is no space.
 _TOKEN = re.compile(r"[^\W_]+(?:[-'\u2019][^\W_]+)*|[^\w\s]+|_+")

@@ -10,8 +10,8 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
-from rs_adapt.captions.lexicon import read_lexicon
-from rs_adapt.captions.parsing import is_word, join_tokens, parse_caption
+from rs_adapt.datasets.captions.lexicon import read_lexicon
+from rs_adapt.datasets.captions.parsing import is_word, join_tokens, parse_caption
 
 T = TypeVar("T")
 _TRIGRAM = 3
