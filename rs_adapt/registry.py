@@ -24,7 +24,7 @@ from rs_adapt.plugins import import_class
 
 SCOPE = "rs_adapt"
 
-_LAZY_PACKAGES = ("rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.classification")
+_LAZY_PACKAGES = ("rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.classification", "rs_adapt.captions")
 
 
 class LazyRegistry(mm.Registry):  # type: ignore[misc]
@@ -67,6 +67,7 @@ _DATASET_MODULES = [
     "rs_adapt.datasets.stream",
     "rs_adapt.datasets.tile_dataset",
     "rs_adapt.datasets.scene_classes.dataset",
+    "rs_adapt.captions.dataset",
 ]
 DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_DATASET_MODULES)
 DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=_DATASET_MODULES)

@@ -26,6 +26,7 @@ from rs_adapt.datasets.captions.records import CaptionRecord
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.language.tokenizer import CONTEXT, ClipTokenizer
+from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.ranges import COUNT, COUNT_OR_0, check_ranges
 from rs_adapt.registry import DATASETS
 
@@ -217,6 +218,24 @@ class ChoiceDataset(Dataset[Sample]):
         sample.set_metainfo({"kind": kind})
         inputs = to_inputs(read_square(item.image, self.size_px), sample, name=str(self._img_dir / item_name(item)))
         return {"inputs": inputs, "data_samples": sample}
+
+
+def check_images(dataset: CaptionDataset | ChoiceDataset, on_progress: OnProgress = no_progress) -> None:
+    """Open every image of a set once.
+
+    Args:
+        dataset: The set.
+        on_progress: Receives the images that are done.
+
+    Raises:
+        DataNotFound: An image is missing.
+        DataError: An image cannot be read; names the file.
+    """
+    entries = dataset.records if isinstance(dataset, CaptionDataset) else dataset.items
+    places = list(dict.fromkeys(entry.image for entry in entries))
+    for done, place in enumerate(places, start=1):
+        read_square(place, dataset.size_px)
+        on_progress(f"checking {dataset.name}", done, len(places))
 
 
 def to_inputs(rgb_HW3: NDArray[np.uint8], sample: SegDataSample, *, name: str) -> Tensor:

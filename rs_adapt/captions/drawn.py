@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from rs_adapt.datasets.recipes import SyntheticComposeRecipe
 from rs_adapt.files import write_text
 from rs_adapt.pretraining.captioned import HELD_OUT_KINDS, HELD_OUT_PAIRS, KINDS, CaptionedTiles, SeenObject, TileFacts
 from rs_adapt.pretraining.captioned.grammar import UNCOUNTED, Described, cover_share, related
 from rs_adapt.progress import OnProgress, no_progress
 
-# To be raised whenever a change gives other images or texts.
-COMPOSE_VERSION = 1
 KINDS_OF_ITEMS = ("relation", "attribute", "colour", "object", "zero_shot")
 TEMPLATE = "an aerial image of {}."
 _OPPOSITE = {"left of": "right of", "above": "below", "right of": "left of", "below": "above"}
@@ -35,52 +33,39 @@ _UNNAMED = UNCOUNTED | {"building", *HELD_OUT_KINDS}
 _TRIES = 60
 
 
-@dataclass(frozen=True, kw_only=True)
-class ComposeSizes:
-    """How much is drawn.
-
-    Attributes:
-        pairs: Captions to train on.
-        items: Items of each kind, by part of the scored tiles (`val`, `test`).
-        num_scenes: Scenes of the training tiles; the scored parts have half as many each.
-        scene_px: Side of a scene.
-    """
-
-    pairs: int
-    items: Mapping[str, int]
-    num_scenes: int
-    scene_px: int
-
-
-def draw_compose(folder: Path, sizes: ComposeSizes, *, seed: int, on_progress: OnProgress = no_progress) -> None:
+def draw_compose(recipe: SyntheticComposeRecipe, folder: Path, on_progress: OnProgress = no_progress) -> dict[str, int]:
     """Write `train.jsonl`, `val.json`, `test.json` and the images that they name into an empty folder.
 
     The lists are those that `read_list` and `read_choices` ("items") read.
 
     Args:
+        recipe: How much is drawn, and the seed.
         folder: The folder.
-        sizes: How much is drawn.
-        seed: Seed of scenes, tiles and texts, 0 or larger.
         on_progress: Called after each scene and text.
+
+    Returns:
+        Number of images by part.
     """
+    # Imported here: preparing other benches draws nothing.
+    from rs_adapt.pretraining.captioned import CaptionedTiles
+
     # The nano CLIP is trained on seed 0, so no seed here is.
-    first = 1 + 3 * seed
-    train = CaptionedTiles(
-        seed=first, split="train", num_scenes=sizes.num_scenes, scene_px=sizes.scene_px, on_progress=on_progress
-    )
-    _write_captions(folder, train, sizes.pairs, on_progress)
-    for number, (part, count) in enumerate(sizes.items.items(), start=1):
-        scored = CaptionedTiles(
-            seed=first + number,
-            split="val",
-            num_scenes=max(1, sizes.num_scenes // 2),
-            scene_px=sizes.scene_px,
-            on_progress=on_progress,
+    first = 1 + 3 * recipe.seed
+    counts: dict[str, int] = {}
+
+    def tiles(number: int, split: str, num_scenes: int) -> CaptionedTiles:
+        return CaptionedTiles(
+            seed=first + number, split=split, num_scenes=num_scenes, scene_px=recipe.scene_px, on_progress=on_progress
         )
-        _write_items(folder, part, scored, count, on_progress)
+
+    counts["train"] = _write_captions(folder, tiles(0, "train", recipe.num_scenes), recipe.pairs, on_progress)
+    for number, (part, count) in enumerate(recipe.items.items(), start=1):
+        scored = tiles(number, "val", max(1, recipe.num_scenes // 2))
+        counts[part] = _write_items(folder, part, scored, count, on_progress)
+    return counts
 
 
-def _write_captions(folder: Path, tiles: CaptionedTiles, count: int, on_progress: OnProgress) -> None:
+def _write_captions(folder: Path, tiles: CaptionedTiles, count: int, on_progress: OnProgress) -> int:
     lines: list[str] = []
     number = 0
     while len(lines) < count and number < _TRIES * count:
@@ -89,22 +74,24 @@ def _write_captions(folder: Path, tiles: CaptionedTiles, count: int, on_progress
         number += 1
         if not true:
             continue
-        image = f"train/{number:06d}.png"
+        image = f"train/img_dir/{number:06d}.png"
         _save(folder / image, tile.image_HW3)
         lines.append(json.dumps({"image": image, "caption": TEMPLATE.format(true[int(rng.integers(len(true)))])}))
         on_progress("drawing captions", len(lines), count)
     write_text(folder / "train.jsonl", "".join(f"{line}\n" for line in lines))
+    return len(lines)
 
 
-def _write_items(folder: Path, part: str, tiles: CaptionedTiles, count: int, on_progress: OnProgress) -> None:
+def _write_items(folder: Path, part: str, tiles: CaptionedTiles, count: int, on_progress: OnProgress) -> int:
     items: list[dict[str, object]] = []
+    images: set[str] = set()
     missing = dict.fromkeys(KINDS_OF_ITEMS, count)
     covers = dict.fromkeys(COVERS, -(-2 * count // len(COVERS)))
     number = 0
     while any(missing.values()) and number < _TRIES * count:
         tile, rng = tiles.tile(number), np.random.default_rng((tiles.seed, 2, number))
         number += 1
-        image = f"{part}/{number:06d}.png"
+        image = f"{part}/img_dir/{number:06d}.png"
         for kind in (kind for kind, left in missing.items() if left):
             found = list(_MAKERS[kind](rng, tile.facts))
             # No cover is more than a quarter of its kind.
@@ -116,8 +103,10 @@ def _write_items(folder: Path, part: str, tiles: CaptionedTiles, count: int, on_
             missing[kind] -= 1
             items.append({"image": image, "kind": kind, "texts": [TEMPLATE.format(text) for text in texts]})
             _save(folder / image, tile.image_HW3)
+            images.add(image)
         on_progress("drawing items", len(items), count * len(KINDS_OF_ITEMS))
     write_text(folder / f"{part}.json", json.dumps(items, indent=1))
+    return len(images)
 
 
 def _save(path: Path, image_HW3: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> None:

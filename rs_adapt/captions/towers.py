@@ -56,7 +56,7 @@ class CaptionHead(nn.Module):
 
     Args:
         num_classes: Number of scored classes.
-        image_dim: Width D of the visual tower.
+        in_channels: Width D of the visual tower, as every head has its channels.
         text_dim: Dimensions C of the space.
         text_width: Width of the text tower.
         text_depth: Its number of blocks.
@@ -80,7 +80,7 @@ class CaptionHead(nn.Module):
     def __init__(
         self,
         *,
-        image_dim: int,
+        in_channels: Sequence[int],
         text_dim: int,
         text_width: int,
         text_depth: int,
@@ -93,7 +93,8 @@ class CaptionHead(nn.Module):
         frozen: bool = True,
     ) -> None:
         super().__init__()
-        check_ranges("CaptionHead", image_dim=(image_dim, COUNT), num_classes=(num_classes, COUNT))
+        (image_dim,) = in_channels
+        check_ranges("CaptionHead", in_channels=(image_dim, COUNT), num_classes=(num_classes, COUNT))
         self.num_classes = num_classes
         # Reading a file costs seconds, which a model without values, for counting, need not spend.
         on_meta = torch.empty(0).device.type == "meta"
@@ -114,8 +115,9 @@ class CaptionHead(nn.Module):
         self.norm, self.projection = nn.LayerNorm(image_dim), nn.Linear(image_dim, text_dim, bias=False)
         log_scale = None if content is None else content.log_scale
         self.log_scale = nn.Parameter(torch.tensor(_START_LOG_SCALE if log_scale is None else log_scale))
-        self._fill(content)
-        self.after_step()
+        if not on_meta:
+            self._fill(content)
+            self.after_step()
         for part in (self.norm, self.projection):
             part.requires_grad_(not frozen)
 

@@ -123,6 +123,8 @@ class BenchFacts(TypedDict):
     base_classes: NotRequired[list[str] | None]
     novel_classes: NotRequired[list[str] | None]
     source_classes: NotRequired[list[str]]
+    # Of captions: what is trained on and scored, and the negatives; see configs/bench/_captions.py.
+    captions: NotRequired[ConfigNode]
 
 
 class OptimFacts(TypedDict):

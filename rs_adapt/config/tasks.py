@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rs_adapt.config.facts import BenchFacts
 
-SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
+SEGMENTATION, CLASSIFICATION, CAPTIONS = "segmentation", "classification", "captions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +51,14 @@ TASKS = {
         protocol="few_shot",
         # Changes of layers, which work on any ViT and leave the class token in its place.
         also={"method": ("lora", "adaptformer", "adapter", "bitfit", "norm", "flora", "sam_parser")},
+    ),
+    CAPTIONS: Task(
+        name=CAPTIONS,
+        settings=("dg",),
+        strategies={"dg": "degla"},
+        protocol="captions",
+        # Changes of layers, which both towers take.
+        also={"method": ("full", "frozen", "lora", "adaptformer", "adapter", "bitfit", "norm", "flora", "peft")},
     ),
 }
 

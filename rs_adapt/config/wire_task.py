@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from rs_adapt.config import wire as segmentation
+from rs_adapt.config import wire_captions as captions
 from rs_adapt.config import wire_classification as classification
-from rs_adapt.config.tasks import CLASSIFICATION, SEGMENTATION, task_of
+from rs_adapt.config.tasks import CAPTIONS, CLASSIFICATION, SEGMENTATION, task_of
 
 if TYPE_CHECKING:
     import os
@@ -32,7 +33,11 @@ class Wiring(Protocol):
         """Return the resolved configuration; `tree` is not changed."""
 
 
-WIRINGS: Mapping[str, Wiring] = {SEGMENTATION: segmentation.wire, CLASSIFICATION: classification.wire}
+WIRINGS: Mapping[str, Wiring] = {
+    SEGMENTATION: segmentation.wire,
+    CLASSIFICATION: classification.wire,
+    CAPTIONS: captions.wire,
+}
 
 
 def wiring_of(tree: MergedTree) -> Wiring:

@@ -7,19 +7,21 @@ holds what it was made from and how many tiles; a folder whose facts still hold 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from rs_adapt.datasets.own.regions import ROLES, RegionPlan, missing_places, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
 from rs_adapt.datasets.prepared_copies import MARKER
 from rs_adapt.datasets.prepared_marker import is_finished, is_finished_without_scenes, write_marker
 from rs_adapt.datasets.recipes import (
+    COMPOSE_VERSION,
     ImagesRecipe,
     Recipe,
     ScenesRecipe,
     SyntheticClassesRecipe,
+    SyntheticComposeRecipe,
     SyntheticRecipe,
     TileFacts,
     read_recipe,
@@ -32,6 +34,8 @@ from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
 
 FORMAT = 1
+# Fills a folder, and returns the number of images by part.
+ComposeDrawer: TypeAlias = Callable[[SyntheticComposeRecipe, Path, OnProgress], dict[str, int]]
 
 
 def ensure_prepared(
@@ -43,6 +47,7 @@ def ensure_prepared(
     on_progress: OnProgress = no_progress,
     jobs: int | None = None,
     roles: Sequence[str] = ROLES,
+    draw_compose: ComposeDrawer | None = None,
 ) -> None:
     """Make the tiles of a bench in `out_dir`, unless they are there and still fit what they were made from.
 
@@ -58,6 +63,7 @@ def ensure_prepared(
         jobs: Processes that cut your own scenes; None takes all cores where there is much to cut.
         roles: Regions of your own scenes that will be read: "source", "target". If folders of the other do not exist,
             these are cut alone.
+        draw_compose: Draws the tiles of a `SyntheticComposeRecipe`, with what packages above this one draw with.
 
     Raises:
         ConfigError: The kind is unknown, or `out_dir` holds something else or cannot be written to.
@@ -94,6 +100,9 @@ def ensure_prepared(
                     counts = _make_synthetic(recipe, tiles, building, on_progress)
                 elif isinstance(recipe, SyntheticClassesRecipe):
                     counts = write_scene_classes(recipe, building, on_progress)
+                elif isinstance(recipe, SyntheticComposeRecipe):
+                    assert draw_compose is not None, "this caller prepares no captions"
+                    counts = draw_compose(recipe, building, on_progress)
                 elif isinstance(recipe, ImagesRecipe):
                     counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
                 else:
@@ -169,6 +178,8 @@ def _facts(
         from rs_adapt.datasets.synthetic.scene_classes import SCENE_CLASSES, SCENE_CLASSES_VERSION
 
         facts["generator"] = [SCENE_CLASSES_VERSION, *SCENE_CLASSES]
+    elif isinstance(recipe, SyntheticComposeRecipe):
+        facts["generator"] = COMPOSE_VERSION
     else:
         from rs_adapt.datasets.synthetic import GENERATOR_VERSION
 

@@ -109,6 +109,7 @@ def prepare_data(
     """
     if not cfg.bench.get("prepare"):
         return
+    from rs_adapt.captions.drawn import draw_compose
     from rs_adapt.datasets.prepare import ensure_prepared
 
     ensure_prepared(
@@ -118,6 +119,7 @@ def prepare_data(
         out_dir=Path(cfg.prepared_dir),
         on_progress=on_progress,
         roles=roles,
+        draw_compose=draw_compose,
     )
 
 

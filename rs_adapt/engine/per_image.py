@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rs_adapt.config.added_keys import absent_classes_in
-from rs_adapt.config.tasks import CLASSIFICATION, task_of
+from rs_adapt.config.tasks import SEGMENTATION, task_of
 from rs_adapt.datasets.digests import digest_tiles
 from rs_adapt.datasets.tile_origin import find_tile_origins, region_facts
 from rs_adapt.engine.build import Split, loader_settings
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 def scored_classes(cfg: ResolvedConfig) -> ClassSet:
     """Return the classes in the means of a run, with the rule for those without true pixels."""
     classes = list(cfg.bench.classes)
-    is_classified = task_of(cfg.bench).name == CLASSIFICATION
-    measure = accuracy_measure(cfg.val_evaluator.base) if is_classified else MIOU
+    is_segmented = task_of(cfg.bench).name == SEGMENTATION
+    measure = MIOU if is_segmented else accuracy_measure(cfg.val_evaluator.base)
     return class_set(classes, chosen=cfg.protocol.classes, absent=absent_classes_in(cfg.protocol), measure=measure)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from rs_adapt.config.paths import home
-from rs_adapt.config.tasks import CLASSIFICATION, SEGMENTATION, task_of
+from rs_adapt.config.tasks import CAPTIONS, CLASSIFICATION, SEGMENTATION, task_of
 from rs_adapt.engine.build import CheckedData, check_data
 from rs_adapt.progress import OnProgress, no_progress
 
@@ -44,7 +44,34 @@ def check_scenes(
     return CheckedData(digests=digests, notes=())
 
 
-DATA_CHECKS: Mapping[str, DataCheck] = {SEGMENTATION: check_data, CLASSIFICATION: check_scenes}
+def check_captions(
+    cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is_resumed: bool = False
+) -> CheckedData:
+    """Read every caption, negative and item of a captions run, open every image once, and return the digests by role.
+
+    Raises:
+        DataNotFound, DataError: See `CaptionDataset`, `ChoiceDataset` and `check_images`.
+    """
+    from rs_adapt.captions.dataset import ChoiceDataset, check_images
+    from rs_adapt.datasets.digests import digest_tiles
+    from rs_adapt.datasets.roles import data_roles
+    from rs_adapt.registry import DATASETS
+
+    digests, notes = {}, []
+    for role, settings in data_roles(cfg).items():
+        dataset = DATASETS.build(settings)
+        check_images(dataset, on_progress)
+        digests[role] = digest_tiles(settings)
+        if isinstance(dataset, ChoiceDataset) and dataset.left_out:
+            notes.append(f"{dataset.name}: {dataset.left_out} entries are no items and are not scored.")
+    return CheckedData(digests=digests, notes=tuple(notes))
+
+
+DATA_CHECKS: Mapping[str, DataCheck] = {
+    SEGMENTATION: check_data,
+    CLASSIFICATION: check_scenes,
+    CAPTIONS: check_captions,
+}
 
 
 def data_check_of(cfg: ResolvedConfig) -> DataCheck:

@@ -10,6 +10,7 @@ from mmengine.evaluator import BaseMetric
 
 from rs_adapt.metrics.confusion import Sample, confusion_matrix
 from rs_adapt.registry import METRICS
+from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.measures import accuracy_measure
 
 
@@ -22,6 +23,7 @@ class SceneMetric(BaseMetric):  # type: ignore[misc]
     Args:
         classes: Names in index order.
         base: Indices of the base classes; None where all classes are alike.
+        scored: The classes in the means, as `class_set` takes them.
         ignore_index: Label that counts nowhere.
         collect_device: See `ConfusionMetric`.
         prefix: Prefix of the scores' names, which mmengine adds.
@@ -32,6 +34,7 @@ class SceneMetric(BaseMetric):  # type: ignore[misc]
         *,
         classes: list[str],
         base: list[int] | None = None,
+        scored: str = "all",
         ignore_index: int = 255,
         collect_device: str = "gpu",
         prefix: str | None = None,
@@ -39,6 +42,7 @@ class SceneMetric(BaseMetric):  # type: ignore[misc]
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.classes, self.ignore_index = list(classes), ignore_index
         self.measure = accuracy_measure(base)
+        self.scored = class_set(self.classes, chosen=scored).scored
         self.by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
 
     def process(self, data_batch: Any, data_samples: Sequence[Sample]) -> None:
@@ -53,5 +57,5 @@ class SceneMetric(BaseMetric):  # type: ignore[misc]
         """Return the scores over all images: the means of the measure, and `acc_pct/<class>`."""
         self.by_image = list(results)
         total_KK = np.sum([counts_KK for _, counts_KK in results], axis=0)
-        scores = self.measure.scores(total_KK, self.classes)
+        scores = self.measure.scores(total_KK, self.classes, self.scored)
         return {**scores.means, **{f"acc_pct/{name}": value for name, value in scores.by_class.items()}}

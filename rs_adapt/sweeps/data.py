@@ -46,11 +46,18 @@ class DataFingerprints:
         return {role: sha256 for role, sha256 in fingerprints.items() if sha256}
 
     def _prepare(self, cfg: ConfigNode) -> None:
+        from rs_adapt.captions.drawn import draw_compose
         from rs_adapt.datasets.prepare import ensure_prepared
 
         bench, out_dir = cfg["bench"], Path(cfg["prepared_dir"])
         if out_dir not in self._prepared:
-            ensure_prepared(prepare=bench["prepare"], bench=bench, data_root=Path(cfg["data_root"]), out_dir=out_dir)
+            ensure_prepared(
+                prepare=bench["prepare"],
+                bench=bench,
+                data_root=Path(cfg["data_root"]),
+                out_dir=out_dir,
+                draw_compose=draw_compose,
+            )
             self._prepared.add(out_dir)
 
     def _of_settings(self, settings: ConfigNode) -> str:

@@ -36,7 +36,7 @@ def model(*, lora: bool = False) -> CaptionModel:
         adapter=adapters[0],
         frozen=lora,
     )
-    sizes = {"image_dim": WIDTH, "text_dim": SPACE, "text_width": WIDTH, "text_depth": DEPTH, "text_heads": 2}
+    sizes = {"in_channels": [WIDTH], "text_dim": SPACE, "text_width": WIDTH, "text_depth": DEPTH, "text_heads": 2}
     head = CaptionHead(**sizes, adapter=adapters[1], frozen=lora, num_tokens=VOCABULARY)
     return CaptionModel(backbone=vit, decode_head=head)
 

@@ -1,0 +1,245 @@
+"""Wiring of images with captions: a list to train on, benchmarks to score, and a CLIP become a config for mmengine.
+
+The model is a `CaptionModel` inside a `CaptionAlignment`. An item of a benchmark is a map of one pixel whose class is
+the item's kind, so that one item counts once in a confusion matrix; see `CaptionModel` on the class `wrong`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rs_adapt.config import paths, wire_model, wire_text
+from rs_adapt.config.class_names import check_class_names
+from rs_adapt.config.execution import check_precision
+from rs_adapt.config.tree import copy_tree
+from rs_adapt.errors import ConfigError, IncompatibleCell
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping
+
+    from rs_adapt.config.cell import Cell
+    from rs_adapt.config.facts import BenchFacts, ConfigNode, MergedTree
+
+WRONG = "wrong"
+_CLIP = "rs_adapt.Clip"
+# Images of a batch in evaluations, which hold no gradients.
+_EVALUATED = 64
+# Channels of an attention head in every text tower of CLIP, and blocks of the towers by the width of the visual one.
+_HEAD_DIM = 64
+_TEXT_DEPTHS = {192: 4}
+_TEXT_DEPTH = 12
+_GREY = [128, 128, 128]
+# Facts of a strategy's file; its other keys are arguments of its class.
+_FACTS = ("name", "title", "settings", "task", "needs_target", "type")
+
+
+def wire(
+    tree: MergedTree,
+    cell: Cell,
+    *,
+    data_root: Path,
+    work_dir: Path,
+    weights: str | os.PathLike[str] | None,
+) -> ConfigNode:
+    """Return the resolved config of a captions cell; `tree` is not changed. See `rs_adapt.config.wire.wire`.
+
+    Raises:
+        ConfigError: A value is out of range, or a kind of the bench cannot be used.
+        IncompatibleCell: The backbone is no CLIP.
+    """
+    resolved = copy_tree(tree)
+    bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
+    check_precision(runtime["precision"])
+    check_class_names(bench["classes"], f"Bench {bench['name']}")
+    if bench["classes"][-1] != WRONG:
+        raise ConfigError(f"Bench {bench['name']}: the last class must be {WRONG!r}, for items that are not solved.")
+    bench["palette"] = [_GREY] * len(bench["classes"])
+    if resolved["protocol"]["classes"] == "all":
+        resolved["protocol"]["classes"] = ",".join(f"no-{name}" for name in (*bench["captions"]["beside"], WRONG))
+    iters, precision = bench["schedule"]["iters"], runtime["precision"]
+    metric: ConfigNode = {
+        "type": "rs_adapt.SceneMetric",
+        "classes": list(bench["classes"]),
+        "base": None,
+        "scored": resolved["protocol"]["classes"],
+        "ignore_index": bench["ignore_index"],
+    }
+    # Both towers have one rate; the factor of `full` is for backbones below a new head.
+    factors: ConfigNode = copy_tree(resolved["method"].get("paramwise") or {"custom_keys": {}})
+    factors |= {"backbone_lr_mult": 1.0} if "backbone_lr_mult" in factors else {}
+    return {
+        **resolved,
+        "cell": dataclasses.asdict(cell),
+        "data_root": str(data_root),
+        "work_dir": str(work_dir),
+        "randomness": {"seed": cell.seed},
+        "model": _strategy(resolved, _model(resolved, weights=weights)),
+        **_loaders(resolved, cell, data_root=data_root),
+        "val_evaluator": metric,
+        "test_evaluator": copy_tree(metric),
+        "train_cfg": {
+            "type": "IterBasedTrainLoop",
+            "max_iters": iters,
+            "val_interval": min(bench["schedule"]["eval_every"], iters),
+        },
+        "val_cfg": {
+            "type": "rs_adapt.ValLoop",
+            "precision": precision,
+            "region": "target",
+            "weights": resolved["protocol"]["weights"],
+        },
+        "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision},
+        "optim_wrapper": {
+            "type": "rs_adapt.OptimWrapper",
+            "constructor": "rs_adapt.ParamGroups",
+            "precision": precision,
+            "optimizer": {
+                "type": "AdamW",
+                "lr": optim["lr"],
+                "weight_decay": optim["weight_decay"],
+                "betas": (0.9, 0.98),
+                "eps": 1e-6,
+            },
+            "paramwise_cfg": factors,
+        },
+        "param_scheduler": [
+            {"type": "CosineAnnealingLR", "T_max": iters, "begin": 0, "end": iters, "by_epoch": False},
+            *_warmup(optim["warmup_iters"], iters),
+        ],
+    }
+
+
+def _warmup(stated: int, iters: int) -> list[ConfigNode]:
+    # A short run has a short warm-up.
+    steps = min(stated, iters // 10)
+    return [{"type": "LinearLR", "start_factor": 1e-2, "begin": 0, "end": steps + 1, "by_epoch": False}] * bool(steps)
+
+
+def _strategy(tree: MergedTree, segmentor: ConfigNode) -> ConfigNode:
+    strategy = tree["strategy"]
+    knobs = {key: value for key, value in strategy.items() if key not in _FACTS}
+    return {"type": strategy["type"], "segmentor": segmentor, **knobs}
+
+
+def _loaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> dict[str, ConfigNode | str | None]:
+    bench, runtime = tree["bench"], tree["runtime"]
+    captions: ConfigNode = bench["captions"]
+    root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
+    workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
+    evaluation = {"batch_size": _EVALUATED, **workers, "sampler": {"type": "DefaultSampler", "shuffle": False}}
+
+    def choices(part: str) -> ConfigNode:
+        return {
+            "type": "rs_adapt.ChoiceDataset",
+            "name": f"{bench['family']}/{bench['target']['region']}/{part}",
+            "img_dir": str(root),
+            "ann_dir": None,
+            "img_suffix": "",
+            "choices": [_absolute(settings, root) for settings in captions[part]],
+            "classes": list(bench["classes"]),
+            "size_px": bench["crop_px"],
+        }
+
+    trained: ConfigNode = {
+        "type": "rs_adapt.CaptionDataset",
+        "name": f"{bench['family']}/{bench['source']['region']}/train",
+        "img_dir": str(root / captions["train_images"]),
+        "ann_dir": None,
+        "img_suffix": "",
+        "source": str(root / captions["train"]),
+        "size_px": bench["crop_px"],
+        "negatives": captions["negatives"],
+        "negative_maker": captions["negative_maker"],
+        "lexicon": captions["lexicon"] and str(root / captions["lexicon"]),
+        "long_captions": captions["long_captions"],
+        "seed": cell.seed,
+    }
+    return {
+        "train_dataloader": {
+            "batch_size": bench["schedule"]["batch_size"][cell.setting],
+            **workers,
+            "sampler": {"type": "rs_adapt.DrawSampler"},
+            "collate_fn": {"type": "pseudo_collate"},
+            "dataset": {
+                "type": "rs_adapt.DomainStream",
+                "seed": cell.seed,
+                "labelled": trained,
+                "unlabelled": None,
+                "class_sampling": None,
+            },
+        },
+        "val_dataloader": {**evaluation, "dataset": choices("val")},
+        "test_dataloader": {**evaluation, "dataset": choices("test")},
+        "monitor": {},
+        "prepared_dir": str(root) if bench["prepare"] else None,
+    }
+
+
+def _absolute(settings: Mapping[str, str | None], root: Path) -> ConfigNode:
+    """Return the settings of a benchmark with its paths below a folder, unless they are absolute."""
+    return {
+        key: str(root / value) if key in ("source", "images") and value else value for key, value in settings.items()
+    }
+
+
+def _model(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
+    bench, facts = tree["bench"], tree["backbone"]
+    backbone: ConfigNode = copy_tree(tree["model"]["backbone"])
+    if backbone["type"] != _CLIP:
+        raise IncompatibleCell(
+            f"Backbone {facts['name']} has no text tower, and captions are texts. Allowed: a CLIP, such as nano-clip, "
+            "clip-b-32, remoteclip-b-32 or georsclip-b-32."
+        )
+    wire_model.check_patches("bench.crop_px", bench["crop_px"], facts["patch_px"])
+    backbone |= {"image_px": bench["crop_px"], "out_layers": [backbone["depth"] - 1], "level_scales": [1.0]}
+    backbone["weights"] = wire_model.weights_path(facts, weights)
+    head: ConfigNode = copy_tree(tree["model"]["decode_head"])
+    text = _text_sizes(head, backbone)
+    text_facts = {"embed_dim": text["text_width"], "depth": text["text_depth"], "mlp_dim": 4 * text["text_width"]}
+    adapter = backbone.setdefault("adapter", None)
+    head["adapter"] = None
+    if adapter is not None:
+        # The same method in both towers, each with the sizes of its own.
+        head["adapter"] = _filled(adapter, {**text_facts, "gated_mlp": False}, bench)
+        backbone["adapter"] = _filled(adapter, wire_model.adapter_facts(backbone), bench)
+    head |= {
+        **text,
+        "clip_weights": backbone["weights"],
+        "activation": head.get("activation") or backbone.get("activation", "quick_gelu"),
+        "in_channels": [backbone["embed_dim"]],
+        "num_classes": len(bench["classes"]),
+        "frozen": backbone["frozen"],
+    }
+    return {
+        "type": "rs_adapt.CaptionModel",
+        "data_preprocessor": {
+            "type": "ImgDataPreprocessor",
+            "mean": list(facts["mean"]),
+            "std": list(facts["std"]),
+            "bgr_to_rgb": True,
+        },
+        "backbone": backbone,
+        "decode_head": head,
+        "train_cfg": {},
+        "test_cfg": {"mode": "whole"},
+    }
+
+
+def _filled(adapter: ConfigNode, facts: ConfigNode, bench: BenchFacts) -> ConfigNode:
+    facts = {**facts, "total_iters": bench["schedule"]["iters"]}
+    return {key: facts.get(key) if value is None else copy_tree(value) for key, value in adapter.items()}
+
+
+def _text_sizes(head: ConfigNode, backbone: ConfigNode) -> dict[str, int]:
+    """Return the sizes of the text tower: as the head states them, else those of the CLIP of this width."""
+    dim = wire_text.space_dim(backbone["embed_dim"])
+    width = head.get("text_width") or dim
+    return {
+        "text_width": width,
+        "text_dim": head.get("text_dim") or dim,
+        "text_depth": head.get("text_depth") or _TEXT_DEPTHS.get(backbone["embed_dim"], _TEXT_DEPTH),
+        "text_heads": head.get("text_heads") or max(1, width // _HEAD_DIM),
+    }
