@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 # CLIP clips the factor of its cosines at 100, and starts it at a temperature of 0.07.
 MAX_LOG_SCALE = math.log(100.0)
+# A logit that no softmax sees, and that arithmetic does not turn into NaN.
+_EXCLUDED = -1e4
 _START_LOG_SCALE = math.log(1 / 0.07)
 
 
@@ -209,11 +211,15 @@ class CaptionModel(BaseModel):  # type: ignore[misc]
         texts_TC = self.decode_head.encode_texts(unique_UN)[rows_T]
         for sample, image_C, texts_XC in zip(samples, image_BC, torch.split(texts_TC, counts), strict=True):
             cosines_X = texts_XC @ image_C
+            best_other = cosines_X[1:].max()
             # Equal scores are no choice, so they count as wrong.
-            right = bool((cosines_X[0] > cosines_X[1:]).all())
-            predicted = sample.kind if right else self.decode_head.num_classes - 1
-            sample.set_metainfo({"margin": float(cosines_X[0] - cosines_X[1:].max())})
+            predicted = sample.kind if cosines_X[0] > best_other else wrong
+            sample.set_metainfo({"margin": float(cosines_X[0] - best_other)})
             sample.pred_sem_seg = PixelData(data=torch.full((1, 1, 1), predicted, device=image_BC.device))
+            # The choice between the true text and the best of the others, as calibration reads it.
+            logits_K11 = cosines_X.new_full((wrong + 1, 1, 1), _EXCLUDED)
+            logits_K11[sample.kind], logits_K11[wrong] = scale * cosines_X[0], scale * best_other
+            sample.seg_logits = PixelData(data=logits_K11)
         return samples
 
 

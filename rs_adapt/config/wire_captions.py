@@ -173,6 +173,8 @@ def _loaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> dict[str, Conf
         },
         "val_dataloader": {**evaluation, "dataset": choices("val")},
         "test_dataloader": {**evaluation, "dataset": choices("test")},
+        # Readers of every kind of data set look for it; a list of captions has no items of its own to score.
+        "source_val_dataloader": {**evaluation, "dataset": choices("val")},
         "monitor": {},
         "prepared_dir": str(root) if bench["prepare"] else None,
     }
