@@ -209,6 +209,7 @@ class CaptionModel(BaseModel):  # type: ignore[misc]
         ids_TN = torch.cat([sample.texts for sample in samples]).to(image_BC.device)
         unique_UN, rows_T = torch.unique(ids_TN, dim=0, return_inverse=True)
         texts_TC = self.decode_head.encode_texts(unique_UN)[rows_T]
+        wrong, scale = self.decode_head.num_classes - 1, self.decode_head.scale
         for sample, image_C, texts_XC in zip(samples, image_BC, torch.split(texts_TC, counts), strict=True):
             cosines_X = texts_XC @ image_C
             best_other = cosines_X[1:].max()
