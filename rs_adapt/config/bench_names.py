@@ -107,6 +107,9 @@ def _own(path: str, setting: str | None, direction: str | None) -> tuple[str, st
             "opposite direction, write a second file."
         )
     file = own_bench.find(path)
+    if setting is None and len(settings_of(file)) == 1:
+        # Captions have one setting; a file whose task cannot be read is refused with its reason.
+        return file, settings_of(file)[0]
     if setting is None:
         choices = "; ".join(f"--setting {name}: {SETTINGS[name]}" for name in TASKS[SEGMENTATION].settings)
         raise ConfigError(f"--bench {path} needs a setting. Choose one of {choices}.")

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from rs_adapt.config.facts import BenchFacts
 
 SEGMENTATION, CLASSIFICATION, CAPTIONS = "segmentation", "classification", "captions"
+# Of captions, the class of items whose true text did not score highest; no item is of it.
+WRONG = "wrong"
 
 
 @dataclass(frozen=True, kw_only=True)

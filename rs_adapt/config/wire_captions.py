@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import paths, wire_model, wire_text
 from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import check_precision
+from rs_adapt.config.tasks import WRONG
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import BenchFacts, ConfigNode, MergedTree
 
-WRONG = "wrong"
 _CLIP = "rs_adapt.Clip"
 # Images of a batch in evaluations, which hold no gradients.
 _EVALUATED = 64

@@ -283,7 +283,7 @@ def ground_size_m(cfg: ResolvedConfig) -> float | None:
 
 
 def _stretch(cfg: ResolvedConfig) -> Mapping[str, Mapping[str, JsonValue]] | None:
-    # An imported checkpoint has no tiles.
-    if not cfg.bench.get("own") or not (Path(cfg.prepared_dir) / STRETCH_FILE).is_file():
+    # An imported checkpoint has no tiles, and captions are read where they lie.
+    if not cfg.bench.get("own") or cfg.prepared_dir is None or not (Path(cfg.prepared_dir) / STRETCH_FILE).is_file():
         return None
     return cast("Mapping[str, Mapping[str, JsonValue]]", read_stretch(cfg.prepared_dir))

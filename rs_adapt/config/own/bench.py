@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.config import paths
 from rs_adapt.config.own import labels as own_labels
+from rs_adapt.config.tasks import CAPTIONS
 from rs_adapt.documents import DocumentError, parse_json, parse_toml, read_bytes
 from rs_adapt.errors import ConfigError, DataNotFound
 from rs_adapt.files import write_text
@@ -137,6 +138,10 @@ def bench_content(given: ConfigNode, file: Path, *, check_folders: bool = True) 
         DataNotFound: A folder that it names does not exist.
         ConfigError: A key or value is not usable.
     """
+    if given.get("task") == CAPTIONS:
+        from rs_adapt.config.own.captions_file import captions_content
+
+        return captions_content(given, file, check_folders=check_folders)
     from rs_adapt.config.own.bench_file import BenchFile
     from rs_adapt.validation import parse_as
 
