@@ -68,7 +68,7 @@ def print_plan(cfg: ResolvedConfig, plan: TrainingPlan, *, as_json: bool) -> Non
 
 def _own_contents(cfg: ResolvedConfig) -> dict[str, object]:
     """Return the record of what is in the tiles of your own bench; nothing for others."""
-    if not cfg.bench.get("own"):
+    if not cfg.bench.get("own") or cfg.prepared_dir is None:
         return {}
     from rs_adapt.datasets.own.contents import read_contents
 
@@ -77,7 +77,7 @@ def _own_contents(cfg: ResolvedConfig) -> dict[str, object]:
 
 def _own_bench_lines(cfg: ResolvedConfig) -> list[str]:
     """Return how the scenes of your own bench became 8 bit, and what is in its tiles."""
-    if not cfg.bench.get("own"):
+    if not cfg.bench.get("own") or cfg.prepared_dir is None:
         return []
     from rs_adapt.datasets.own.contents import describe_contents, read_contents
     from rs_adapt.datasets.own.stretch import describe_stretch, read_stretch

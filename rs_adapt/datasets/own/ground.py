@@ -65,15 +65,15 @@ def shared_ground(tiles: Mapping[str, Mapping[str, Sequence[Tile]]]) -> list[Sha
     return found
 
 
-def measured_sizes_m(bench: Mapping[str, Any], prepared_dir: str | Path) -> dict[Domain, float]:
+def measured_sizes_m(bench: Mapping[str, Any], prepared_dir: str | Path | None) -> dict[Domain, float]:
     """Return the sides of a pixel in metres that the training tiles of your own regions have, where they state them.
 
     Args:
         bench: The bench of a resolved configuration.
-        prepared_dir: The folder of its tiles; a region without tiles there has no size.
+        prepared_dir: The folder of its tiles; a region without tiles there has no size. None where nothing is cut.
     """
     sizes: dict[Domain, float] = {}
-    if not bench.get("own"):
+    if not bench.get("own") or prepared_dir is None:
         return sizes
     for role in _ROLES:
         try:
