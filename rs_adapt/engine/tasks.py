@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rs_adapt.config.paths import home
 from rs_adapt.config.tasks import CAPTIONS, CLASSIFICATION, SEGMENTATION, task_of
@@ -13,6 +13,25 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rs_adapt.config.resolved import ResolvedConfig
+
+
+def check_dataset(dataset: Any, on_progress: OnProgress = no_progress) -> None:
+    """Open every image of a set of any task once.
+
+    Args:
+        dataset: A `TileDataset`, a `SceneDataset`, or a set of captions.
+        on_progress: Called while images are read.
+
+    Raises:
+        DataNotFound, DataError: See `check_tiles` and `check_images`.
+    """
+    from rs_adapt.captions.dataset import CaptionDataset, ChoiceDataset, check_images
+    from rs_adapt.datasets.checks import check_tiles
+
+    if isinstance(dataset, CaptionDataset | ChoiceDataset):
+        check_images(dataset, on_progress)
+    else:
+        check_tiles(dataset, home() / "checks", on_progress)
 
 
 class DataCheck(Protocol):

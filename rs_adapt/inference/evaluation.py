@@ -10,7 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config.paths import home
 from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
 from rs_adapt.engine.build import Split, build_loader, loader_settings, prepare_data
 from rs_adapt.engine.environment import environment
@@ -136,16 +135,16 @@ def _score(
     tta: Tta | None,
     on_progress: OnProgress,
 ) -> Result:
-    from rs_adapt.datasets.checks import check_tiles
     from rs_adapt.datasets.completeness import describe_incomplete_split
     from rs_adapt.datasets.digests import digest_tiles
     from rs_adapt.datasets.spreading import evenly_spread
+    from rs_adapt.engine.tasks import check_dataset
 
     prepare_data(cfg, on_progress, roles=("source" if split == "source-val" else "target",))
     manifest = read_manifest(checkpoint)
     _require_trained_stretch(cfg, manifest, split)
     loader = build_loader(cfg, split)
-    check_tiles(loader.dataset, home() / "checks", on_progress)
+    check_dataset(loader.dataset, on_progress)
     settings = loader_settings(cfg, split).dataset
     incomplete = describe_incomplete_split(cfg, settings)
     changed = _changed_data(cfg, manifest, checkpoint, split)
