@@ -128,7 +128,9 @@ def test_digests_notice_other_texts_and_images(folder: Path) -> None:
 
 def test_a_model_chooses_the_text_that_is_nearest() -> None:
     vit = Clip(embed_dim=8, depth=1, num_heads=1, patch_px=8, image_px=8, out_layers=(0,), level_scales=(1.0,))
-    head = CaptionHead(in_channels=[8], text_dim=4, text_width=8, text_depth=1, text_heads=1, num_tokens=20, num_classes=3)
+    head = CaptionHead(
+        in_channels=[8], text_dim=4, text_width=8, text_depth=1, text_heads=1, num_tokens=20, num_classes=3
+    )
     model = CaptionModel(backbone=vit, decode_head=head).eval()
     image = torch.randn(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     ids = torch.tensor([[1, word, 19] for word in range(2, 8)])

@@ -50,7 +50,7 @@ class ScoredTable(_Table):
     source: str = Field(description="Its file, or folder of files; relative to `root`.")
     images: str | None = Field(default=None, description="Folder of its images. Default: `root`.")
     template: str | None = Field(default=None, description="Of folders: a sentence with {} for the class.")
-    kind: Name | None = Field(default=None, description="One kind for all items. Default: the benchmark's name.")
+    kind: str | None = Field(default=None, description="One kind for all items. Default: the benchmark's name.")
     kinds: list[str] | None = Field(default=None, description="The kinds of its items, each scored by itself.")
     beside: bool = Field(default=False, description="Whether it stands beside the accuracy and is not part of it.")
 
