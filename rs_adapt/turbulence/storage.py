@@ -1,0 +1,128 @@
+"""Folders of velocity images: `<split>/00000.npy`, one a snapshot, and `flow.json` with statistics.
+
+A file holds a stack of parallel slices (3, n, H, W), float32: components u along the columns, v along the rows, w out
+of the plane. All slices of one file belong to one snapshot, and intervals are taken over snapshots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from rs_adapt.documents import read_json
+from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.files import write_json
+
+SPLITS = ("train", "val", "test")
+FACTS_FILE = "flow.json"
+
+
+class FlowFacts(BaseModel):
+    """Facts of a folder of velocity images.
+
+    Attributes:
+        mean: Mean of each component over the training images, in the unit of the data.
+        scale: Standard deviation of all components together. One number, because a scale for each component would
+            change directions and divergence.
+        value_range: Largest minus smallest value over all components of the training images.
+        is_periodic: Whether images continue at their borders.
+        slices: Number of slices of each file by split.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mean: tuple[float, float, float]
+    scale: float
+    value_range: float
+    is_periodic: bool
+    slices: dict[str, tuple[int, ...]]
+
+
+def write_flow(folder: Path, stacks: Iterable[tuple[str, NDArray[np.float32]]], *, is_periodic: bool) -> FlowFacts:
+    """Write stacks of slices, one file each, and the statistics of the training split.
+
+    Args:
+        folder: An existing folder.
+        stacks: Split and stack (3, n, H, W) of each snapshot.
+        is_periodic: See `FlowFacts`.
+
+    Raises:
+        DataError: There is no training stack, a value is not finite, or all values are equal.
+    """
+    slices: dict[str, list[int]] = {}
+    count, total_3, squares, least, most = 0, np.zeros(3), 0.0, np.inf, -np.inf
+    for split, stack_3nHW in stacks:
+        numbers = slices.setdefault(split, [])
+        if not np.isfinite(stack_3nHW).all():
+            raise DataError(
+                f"Snapshot {len(numbers)} of split {split} has values that are not finite. Leave it out, or crop the "
+                "images to where velocities were measured."
+            )
+        (folder / split).mkdir(exist_ok=True)
+        np.save(stack_file(folder, split, len(numbers)), np.ascontiguousarray(stack_3nHW, np.float32))
+        numbers.append(stack_3nHW.shape[1])
+        if split == "train":
+            values = stack_3nHW.astype(np.float64)
+            count += values[0].size
+            total_3 += values.sum(axis=(1, 2, 3))
+            squares += float((values**2).sum())
+            least, most = min(least, float(values.min())), max(most, float(values.max()))
+    if not count:
+        raise DataError("There is no training image: the statistics of the training split normalise all others.")
+    mean_3 = total_3 / count
+    scale = float(np.sqrt(max(squares / (3 * count) - (mean_3**2).mean(), 0)))
+    if scale <= 1e-12 * max(abs(least), abs(most)) or scale == 0:
+        raise DataError("All velocities of the training images are equal: there is nothing to reconstruct.")
+    facts = FlowFacts(
+        mean=(float(mean_3[0]), float(mean_3[1]), float(mean_3[2])),
+        scale=scale,
+        value_range=most - least,
+        is_periodic=is_periodic,
+        slices={split: tuple(numbers) for split, numbers in slices.items()},
+    )
+    write_json(folder / FACTS_FILE, facts.model_dump(mode="json"))
+    return facts
+
+
+def stack_file(folder: Path, split: str, number: int) -> Path:
+    """Return the file of a snapshot."""
+    return folder / split / f"{number:05d}.npy"
+
+
+def read_facts(folder: Path) -> FlowFacts:
+    """Return the facts of a folder of velocity images.
+
+    Raises:
+        DataNotFound: There is no such folder.
+        DataError: Its facts are damaged.
+    """
+    path = folder / FACTS_FILE
+    remedy = "Remove the folder, and the next run makes it again."
+    try:
+        return FlowFacts.model_validate(read_json(path, error=DataError, remedy=remedy))
+    except FileNotFoundError as error:
+        raise DataNotFound(f"There is no {path}: the folder holds no prepared velocity images.") from error
+    except ValidationError as error:
+        raise DataError(f"{path} is damaged. {remedy}") from error
+
+
+def read_stack(path: Path, *, slices: int) -> NDArray[np.float32]:
+    """Return the stack (3, n, H, W) of a snapshot, as a read-only view of the file.
+
+    Raises:
+        DataNotFound: There is no such file.
+        DataError: It is damaged.
+    """
+    try:
+        stack = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError as error:
+        raise DataNotFound(f"There is no {path}. Remove the folder, and the next run makes it again.") from error
+    except (ValueError, OSError, EOFError) as error:
+        raise DataError(f"{path} is damaged ({error}). Remove the folder, and the next run makes it again.") from error
+    if stack.ndim != 4 or stack.shape[:2] != (3, slices) or stack.dtype != np.float32:
+        raise DataError(f"{path} does not hold (3, {slices}, H, W) float32. Remove the folder; it is made again.")
+    return np.asarray(stack)
