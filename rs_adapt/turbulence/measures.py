@@ -138,7 +138,8 @@ def energy_spectrum(image_CHW: Image, *, is_periodic: bool) -> Image:
     shorter = min(height, width)
     ky, kx = np.fft.fftfreq(height) * shorter, np.fft.fftfreq(width) * shorter
     shell_HW = np.floor(np.hypot(ky[:, None], kx[None, :]) + 0.5).astype(int)
-    return np.bincount(shell_HW.ravel(), energy_HW.ravel())[: shorter // 2 + 1]
+    energy = np.bincount(shell_HW.ravel(), energy_HW.ravel())[: shorter // 2 + 1]
+    return np.asarray(energy, np.float64)
 
 
 def spectrum_distances(image_CHW: Image, truth_CHW: Image, *, scale: int, is_periodic: bool) -> tuple[Image, Image]:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.turbulence.initial import random_start
 from rs_adapt.turbulence.solver import Forcing, NavierStokes, resize_spectrum
-from rs_adapt.turbulence.storage import SPLITS, write_flow
+from rs_adapt.turbulence.storage import SPLITS, Split, write_flow
 
 # A change of the solver or of the starting fields that changes snapshots raises it; prepared folders store it.
 SOLVER_VERSION = 1
@@ -53,11 +53,11 @@ class TurbulenceRecipe(BaseModel):
     power: float = Field(ge=0, allow_inf_nan=False)
     spin_up: float = Field(ge=0, le=1000, allow_inf_nan=False)
     refine: float = Field(ge=0, le=1000, allow_inf_nan=False)
-    snapshots: dict[Literal["train", "val", "test"], PositiveInt]
+    snapshots: dict[Split, PositiveInt]
     slice_step: PositiveInt
 
 
-def simulate(recipe: TurbulenceRecipe, *, split: str, number: int) -> NDArray[np.float32]:
+def simulate(recipe: TurbulenceRecipe, *, split: Split, number: int) -> NDArray[np.float32]:
     """Return a snapshot (3, N, N, N): components u, v, w along x, y, z; axes z, y, x.
 
     Args:
@@ -93,7 +93,7 @@ def write_turbulence(folder: Path, recipe: TurbulenceRecipe, on_progress: OnProg
     """
     plan = [(split, number) for split in SPLITS for number in range(recipe.snapshots.get(split, 0))]
 
-    def stacks() -> Iterator[tuple[str, NDArray[np.float32]]]:
+    def stacks() -> Iterator[tuple[Split, NDArray[np.float32]]]:
         for done, (split, number) in enumerate(plan, start=1):
             field_3ZYX = simulate(recipe, split=split, number=number)
             yield split, field_3ZYX[:, :: recipe.slice_step]

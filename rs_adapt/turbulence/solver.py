@@ -137,12 +137,12 @@ class NavierStokes:
         cross = np.stack([v * r - w * q, w * p - u * r, u * q - v * p])
         change = self.to_spectrum(cross)
         if self.forcing is not None:
-            forced = (slice(None), *self._forced)
-            square = (np.abs(u_hat[forced]).astype(np.float64) ** 2).sum(axis=0)
+            forced = u_hat[:, *self._forced]
+            square = (np.abs(forced).astype(np.float64) ** 2).sum(axis=0)
             twice_energy = float((self._weight_NNF[self._forced] * square).sum()) / self.num_points**6
             # A flow at rest in the forced modes has no direction in which to be pushed.
             if twice_energy > 0:
-                change[forced] += (self.forcing.power / twice_energy) * u_hat[forced]
+                change[:, *self._forced] += (self.forcing.power / twice_energy) * forced
         return change
 
     def _project(self, a_hat: Spectrum) -> Spectrum:

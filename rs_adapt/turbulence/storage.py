@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,8 @@ from rs_adapt.documents import read_json
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.files import write_json
 
-SPLITS = ("train", "val", "test")
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = get_args(Split)
 FACTS_FILE = "flow.json"
 
 
@@ -39,10 +41,10 @@ class FlowFacts(BaseModel):
     scale: float
     value_range: float
     is_periodic: bool
-    slices: dict[str, tuple[int, ...]]
+    slices: dict[Split, tuple[int, ...]]
 
 
-def write_flow(folder: Path, stacks: Iterable[tuple[str, NDArray[np.float32]]], *, is_periodic: bool) -> FlowFacts:
+def write_flow(folder: Path, stacks: Iterable[tuple[Split, NDArray[np.float32]]], *, is_periodic: bool) -> FlowFacts:
     """Write stacks of slices, one file each, and the statistics of the training split.
 
     Args:
@@ -53,7 +55,7 @@ def write_flow(folder: Path, stacks: Iterable[tuple[str, NDArray[np.float32]]], 
     Raises:
         DataError: There is no training stack, a value is not finite, or all values are equal.
     """
-    slices: dict[str, list[int]] = {}
+    slices: dict[Split, list[int]] = {}
     count, total_3, squares, least, most = 0, np.zeros(3), 0.0, np.inf, -np.inf
     for split, stack_3nHW in stacks:
         numbers = slices.setdefault(split, [])
@@ -88,7 +90,7 @@ def write_flow(folder: Path, stacks: Iterable[tuple[str, NDArray[np.float32]]], 
     return facts
 
 
-def stack_file(folder: Path, split: str, number: int) -> Path:
+def stack_file(folder: Path, split: Split, number: int) -> Path:
     """Return the file of a snapshot."""
     return folder / split / f"{number:05d}.npy"
 

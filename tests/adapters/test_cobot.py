@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional
 
 from rs_adapt.adapters import AdaptFormer, Cobot, Lora, attach
-from rs_adapt.adapters._quaternion import hamilton_matrix
+from rs_adapt.quaternions import hamilton_matrix
 from rs_adapt.errors import ConfigError
 
 FACTS = {"embed_dim": 32, "depth": 4, "patch_px": 8, "mlp_dim": 64}

@@ -18,7 +18,7 @@ def hamilton_matrix(r_IO: Tensor, i_IO: Tensor, j_IO: Tensor, k_IO: Tensor) -> T
     """Return the real matrix K (4 I, 4 O) with `x K` = the left Hamilton product of a quaternion matrix and x (rows).
 
     Args:
-        r_IO: Real parts of the weights, (I, O) for I input and O output quaternions.
+        r_IO: Real parts of the weights, (I, O) for I input and O output quaternions; a kernel has further axes.
         i_IO: Parts along i.
         j_IO: Parts along j.
         k_IO: Parts along k.
@@ -84,3 +84,45 @@ class QuaternionLinear(nn.Module):
     def num_params(in_dim: int, out_dim: int) -> int:
         """Return the number of parameters."""
         return in_dim * out_dim // 4 + out_dim
+
+
+class QuaternionConv2d(nn.Module):
+    """Convolution with a quaternion kernel: `y = W (x) x`, the left Hamilton product at every kernel position.
+
+    A quarter of a dense convolution's weights. It starts as `QuaternionLinear` does, with inputs and outputs counted
+    over the kernel.
+
+    Args:
+        in_channels: Channels of x, a multiple of 4: all real parts, then all i, j and k parts.
+        out_channels: Channels of y, a multiple of 4.
+        kernel_px: Side of the kernel, odd; borders are filled with zeros.
+        bias: Whether a bias is added.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, kernel_px: int = 3, bias: bool = True) -> None:
+        super().__init__()
+        shape = in_channels // 4, out_channels // 4, kernel_px, kernel_px
+        modulus = torch.randn(4, *shape).norm(dim=0) / (kernel_px * math.sqrt(2 * sum(shape[:2])))
+        phase = (2 * torch.rand(shape) - 1) * math.pi
+        axis = functional.normalize(torch.randn(3, *shape), dim=0)
+        parts = (modulus * phase.cos(), *(modulus * phase.sin() * axis))
+        self.r, self.i, self.j, self.k = (nn.Parameter(part.clone()) for part in parts)
+        self.bias = nn.Parameter(torch.zeros(out_channels)) if bias else None
+        self.padding = kernel_px // 2
+
+    def kernel(self) -> Tensor:
+        """Return the real kernel (out, in, k, k)."""
+        return hamilton_matrix(self.r, self.i, self.j, self.k).transpose(0, 1)
+
+    def forward(self, x_BCHW: Tensor) -> Tensor:
+        """Map (B, in, H, W) to (B, out, H, W)."""
+        return functional.conv2d(x_BCHW, self.kernel(), self.bias, padding=self.padding)
+
+    def from_pure(self, x_BCHW: Tensor) -> Tensor:
+        """Map `[0, x]`, x of three quarters of the channels, without the multiplications by zero."""
+        return functional.conv2d(x_BCHW, self.kernel()[:, self.r.shape[0] :], self.bias, padding=self.padding)
+
+    @staticmethod
+    def num_params(in_channels: int, out_channels: int, *, kernel_px: int = 3, bias: bool = True) -> int:
+        """Return the number of parameters."""
+        return in_channels * out_channels * kernel_px**2 // 4 + out_channels * bias

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional
 
-from rs_adapt.adapters._quaternion import QuaternionLinear, check_quaternions, hamilton_matrix
 from rs_adapt.errors import ConfigError
+from rs_adapt.quaternions import QuaternionConv2d, QuaternionLinear, check_quaternions, hamilton_matrix
 
 
 def product(a: Tensor, b: Tensor) -> Tensor:
@@ -57,3 +60,30 @@ def test_layer_counts_its_start_and_its_half_form() -> None:
 def test_widths_that_are_not_whole_quaternions_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"width is 10; .*nearest: 8 or 12"):
         check_quaternions("QNet", width=10)
+
+
+def test_convolution_is_the_hamilton_product_at_every_position_of_the_kernel() -> None:
+    torch.manual_seed(0)
+    layer = QuaternionConv2d(8, 12, kernel_px=3).double()
+    assert layer.bias is not None
+    nn.init.normal_(layer.bias)
+    x = torch.randn(1, 8, 5, 6, dtype=torch.float64)
+    padded = functional.pad(x, (1, 1, 1, 1))
+    out = layer(x)
+    for y_px, x_px in ((0, 0), (2, 3), (4, 5)):
+        for number in range(3):
+            total = torch.zeros(4, dtype=torch.float64)
+            for row, column, channel in itertools.product(range(3), range(3), range(2)):
+                weight = torch.stack([p[channel, number, row, column] for p in (layer.r, layer.i, layer.j, layer.k)])
+                total += product(weight, padded[0, channel::2, y_px + row, x_px + column])
+            torch.testing.assert_close(out[0, number::3, y_px, x_px] - layer.bias[number::3], total)
+
+
+def test_a_convolution_has_a_quarter_of_the_weights_and_takes_pure_quaternions_directly() -> None:
+    layer = QuaternionConv2d(16, 24, kernel_px=3)
+    assert sum(p.numel() for p in layer.parameters()) == QuaternionConv2d.num_params(16, 24) == 16 * 24 * 9 // 4 + 24
+    x = torch.randn(2, 12, 6, 6)
+    torch.testing.assert_close(layer.from_pure(x), layer(torch.cat([torch.zeros(2, 4, 6, 6), x], dim=1)))
+    # The start keeps the size of its input: each output is a sum over in / 4 * 9 quaternions.
+    y = QuaternionConv2d(64, 64, kernel_px=3)(torch.randn(4, 64, 16, 16))
+    assert 0.5 < y.std() < 2

@@ -1,0 +1,3 @@
+"""Networks from coarse to fine velocity images."""
+
+from __future__ import annotations
