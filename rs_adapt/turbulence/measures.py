@@ -20,6 +20,8 @@ Image = NDArray[np.floating]
 SSIM_WINDOW_PX = 11
 _SSIM_SIGMA_PX = 1.5
 _SSIM_K = 0.01, 0.03
+# Where the rounding of float32 begins.
+MAX_PSNR_DB = 140.0
 # Shells below this part of the true image's energy are rounding, as beyond the dealiased modes of a simulation.
 SPECTRUM_FLOOR = 1e-8
 
@@ -72,9 +74,10 @@ def measure(image_CHW: Image, truth_CHW: Image, *, scale: int, value_range: floa
 
 
 def psnr_db(image_CHW: Image, truth_CHW: Image, value_range: float) -> float:
-    """Return `10 log10(range^2 / MSE)`; infinity for equal images."""
+    """Return `10 log10(range^2 / MSE)`, at most `MAX_PSNR_DB`, which equal images have."""
     mse = float(((image_CHW - truth_CHW) ** 2).mean())
-    return math.inf if mse == 0 else 10 * math.log10(value_range**2 / mse)
+    least = value_range**2 * 10 ** (-MAX_PSNR_DB / 10)
+    return 10 * math.log10(value_range**2 / max(mse, least))
 
 
 def ssim(image_CHW: Image, truth_CHW: Image, value_range: float) -> float:

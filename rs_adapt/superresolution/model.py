@@ -1,0 +1,76 @@
+"""Super-resolution as a model of mmengine: coarse velocity images to fine ones (B batch, h/w coarse, H/W fine)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from mmengine.model import BaseModel
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from rs_adapt.config.facts import ConfigNode
+from rs_adapt.registry import MODELS
+from rs_adapt.superresolution.network import FlowNetwork, check_scale, interpolate, reconstruction_loss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reconstruction:
+    """A reconstructed image beside the true one, normalised, (3, H, W) float32."""
+
+    image_3HW: NDArray[np.float32]
+    truth_3HW: NDArray[np.float32]
+    name: str
+    snapshot: str
+
+
+@MODELS.register_module()
+class FlowSuperResolution(BaseModel):  # type: ignore[misc]
+    """A `FlowNetwork` with the mean absolute error as its loss, or bicubic interpolation, which has no parameters.
+
+    Args:
+        scale: Factor of super-resolution.
+        network: Further arguments of `FlowNetwork`; None for bicubic interpolation.
+        data_preprocessor: Settings of mmengine's preprocessor; the default moves batches to the model's device.
+    """
+
+    def __init__(self, *, scale: int, network: ConfigNode | None, data_preprocessor: ConfigNode | None = None) -> None:
+        super().__init__(data_preprocessor=data_preprocessor)
+        check_scale(scale)
+        self.scale = scale
+        self.network: nn.Module | None = None if network is None else FlowNetwork(scale=scale, **network)
+
+    def forward(
+        self,
+        coarse: Tensor,
+        fine: Tensor,
+        name: Sequence[str] = (),
+        snapshot: Sequence[str] = (),
+        mode: str = "tensor",
+    ) -> dict[str, Tensor] | list[Reconstruction] | Tensor:
+        """Return the loss, reconstructions, or fine images (B, 3, H, W).
+
+        Args:
+            coarse: Normalised coarse images (B, 3, h, w).
+            fine: Normalised fine images (B, 3, H, W).
+            name: Names of the images.
+            snapshot: Names of their snapshots.
+            mode: "loss", "predict" or "tensor".
+        """
+        image_B3HW: Tensor = interpolate(coarse, self.scale) if self.network is None else self.network(coarse)
+        if mode == "loss":
+            return {"loss_pixels": reconstruction_loss(image_B3HW, fine)}
+        if mode == "tensor":
+            return image_B3HW
+        images, truths = (part.detach().float().cpu().numpy() for part in (image_B3HW, fine))
+        return [
+            Reconstruction(image_3HW=image, truth_3HW=truth, name=own, snapshot=of)
+            for image, truth, own, of in zip(images, truths, name, snapshot, strict=True)
+        ]
+
+
+def trains(model: Any) -> bool:
+    """Return whether a model has parameters to train."""
+    return any(parameter.requires_grad for parameter in model.parameters())

@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rs_adapt.errors import ConfigError, DataError
+from rs_adapt.superresolution.images import FlowImages
+from rs_adapt.turbulence.degrade import Degradation, degrade
+from rs_adapt.turbulence.measures import divergence_error
+from rs_adapt.turbulence.storage import write_flow
+
+STACKS = np.random.default_rng(0).standard_normal((3, 3, 2, 16, 16)).astype(np.float32) * 2 + 1
+
+
+@pytest.fixture(scope="module", params=[True, False])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("flow")
+    write_flow(path, zip(("train", "train", "test"), STACKS, strict=True), is_periodic=request.param)
+    return path
+
+
+def test_images_are_normalised_by_one_scale_and_paired_with_their_coarse_form(folder: Path) -> None:
+    images = FlowImages(folder, split="test", scale=4)
+    assert len(images) == 2
+    pair = images.pair(1)
+    assert (pair.name, pair.snapshot) == ("00000/01", "00000")
+    np.testing.assert_array_equal(pair.coarse_3hw, degrade(pair.fine_3HW, 4))
+    train = STACKS[:2]
+    mean = train.mean(axis=(0, 2, 3, 4)).reshape(3, 1, 1)
+    np.testing.assert_allclose(pair.fine_3HW * images.facts.scale + mean, STACKS[2][:, 1], rtol=1e-5, atol=1e-5)
+    assert images.value_range == pytest.approx((train.max() - train.min()) / images.facts.scale)
+
+
+def test_draws_are_functions_of_seed_and_number_and_keep_divergence(folder: Path) -> None:
+    images = FlowImages(folder, split="train", scale=2)
+    first, again, other = images.draw(0, 5), images.draw(0, 5), images.draw(1, 5)
+    np.testing.assert_array_equal(first.fine_3HW, again.fine_3HW)
+    assert not np.array_equal(first.fine_3HW, other.fine_3HW)
+    names = {images.draw(0, number).name for number in range(40)}
+    assert names == {"00000/00", "00000/01", "00001/00", "00001/01"}
+    if images.facts.is_periodic:
+        # A shift moves divergence across the border, where it is not measured.
+        return
+    for number in range(8):
+        drawn = images.draw(0, number)
+        snapshot, z = (int(part) for part in drawn.name.split("/"))
+        plain = images.pair(snapshot * 2 + z).fine_3HW
+        zero = np.zeros_like(plain)
+        assert divergence_error(zero, drawn.fine_3HW) == pytest.approx(divergence_error(zero, plain), rel=1e-4)
+
+
+def test_fewer_snapshots_can_be_used(folder: Path) -> None:
+    assert len(FlowImages(folder, split="train", scale=2, num_snapshots=1)) == 2
+
+
+def test_impossible_sets_are_refused(folder: Path) -> None:
+    with pytest.raises(DataError, match="has no velocity images for val"):
+        FlowImages(folder, split="val", scale=2)
+    if not FlowImages(folder, split="test", scale=2).facts.is_periodic:
+        with pytest.raises(ConfigError, match="`spectral` is for periodic images"):
+            FlowImages(folder, split="test", scale=2, operator=Degradation.SPECTRAL)
