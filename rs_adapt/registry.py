@@ -24,7 +24,7 @@ from rs_adapt.plugins import import_class
 
 SCOPE = "rs_adapt"
 
-_LAZY_PACKAGES = ("rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.classification", "rs_adapt.captions")
+_LAZY_PACKAGES = ("rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.classification", "rs_adapt.captions", "rs_adapt.superresolution")
 
 
 class LazyRegistry(mm.Registry):  # type: ignore[misc]
@@ -68,11 +68,17 @@ _DATASET_MODULES = [
     "rs_adapt.datasets.tile_dataset",
     "rs_adapt.datasets.scene_classes.dataset",
     "rs_adapt.captions.dataset",
+    "rs_adapt.superresolution.dataset",
 ]
 DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_DATASET_MODULES)
 DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=_DATASET_MODULES)
 TRANSFORMS = mm.Registry("transform", parent=mm.TRANSFORMS, scope=SCOPE, locations=["rs_adapt.pipelines"])
-_METRIC_MODULES = ["rs_adapt.metrics.confusion", "rs_adapt.metrics.label_free", "rs_adapt.metrics.scenes"]
+_METRIC_MODULES = [
+    "rs_adapt.metrics.confusion",
+    "rs_adapt.metrics.label_free",
+    "rs_adapt.metrics.scenes",
+    "rs_adapt.superresolution.metric",
+]
 METRICS = mm.Registry("metric", parent=mm.METRICS, scope=SCOPE, locations=_METRIC_MODULES)
 HOOKS = mm.Registry("hook", parent=mm.HOOKS, scope=SCOPE, locations=["rs_adapt.engine"])
 LOOPS = mm.Registry("loop", parent=mm.LOOPS, scope=SCOPE, locations=["rs_adapt.engine"])

@@ -11,9 +11,11 @@ from rs_adapt.config import axes
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tasks import SEGMENTATION, task_of
+from rs_adapt.config.tasks import SUPER_RESOLUTION, task_of
 from rs_adapt.config.weights_files import missing_weights, published_facts
 from rs_adapt.config.wire_regions import require_teacher, require_trainable
 from rs_adapt.datasets.prepare import require_raw_data
+from rs_adapt.datasets.prepare_flow import require_flow_files
 from rs_adapt.datasets.roles import data_roles, roles_to_prepare
 from rs_adapt.errors import ConfigError, DataNotFound, IncompatibleCell
 from rs_adapt.runs.folder import check_run_folder
@@ -55,6 +57,12 @@ def require_inputs_of_training(
     require_trainable(cfg.strategy, has_start=resume or start_from is not None)
     require_teacher(cfg.strategy, has_teacher=teacher is not None)
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        return
+    if task_of(cfg.bench).name == SUPER_RESOLUTION:
+        if start_from is not None or teacher is not None:
+            raise ConfigError("Networks of super-resolution start from random weights. Leave --from and --teacher out.")
+        require_flow_files(cfg.bench.prepare.to_dict(), data_root=Path(cfg.data_root))
+        check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
         return
     check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
     _require_weights(segmentor_config(cfg).backbone.weights, cfg.backbone.weights)

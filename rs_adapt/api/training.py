@@ -11,6 +11,7 @@ from rs_adapt.api.presence import require_inputs_of_training
 from rs_adapt.api.progress import Progress, print_loading, print_start, progress_callback, training_display
 from rs_adapt.api.reading import RunLike
 from rs_adapt.api.teaching import find_teacher
+from rs_adapt.config.tasks import SUPER_RESOLUTION, task_of
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records.record import SCORES
 from rs_adapt.runs.run import Run
@@ -86,6 +87,22 @@ def train(
     def draw_pictures(result: Result) -> None:
         write_run_pictures(folder, headline_matrix(folder, result), classes=list(cfg.bench.classes), title=title)
 
+    if task_of(cfg.bench).name == SUPER_RESOLUTION:
+        from rs_adapt.engine.super_resolution import train_flow
+
+        with progress_callback(progress) as on_progress:
+            train_flow(
+                cfg,
+                command=command or equivalent_command(cfg),
+                device=device,
+                resume=resume,
+                overwrite=overwrite,
+                loggers=resolve_loggers(loggers),
+                display=training_display(progress, title.split(" / ")[0], score_title=SCORES["psnr_db"]),
+                on_progress=on_progress,
+                on_start=lambda start: print_start(progress, start, title=title, folder=folder),
+            )
+        return Run.read(folder)
     with progress_callback(progress) as on_progress:
         train_cell(
             cfg,
@@ -152,6 +169,10 @@ def check(
     from rs_adapt.engine.train import check_training
 
     with progress_callback(progress) as on_progress:
+        if task_of(cfg.bench).name == SUPER_RESOLUTION:
+            from rs_adapt.engine.super_resolution import check_flow
+
+            return check_flow(cfg, device=device, resume=resume, overwrite=overwrite, on_progress=on_progress)
         return check_training(
             cfg,
             device=device,

@@ -19,6 +19,7 @@ SETTINGS = {
     "ss": "supervised with the target region's own labels (the in-domain bound)",
     "b2n": "base to novel: few labelled images of half of the classes, scored on both halves",
     "xd": "across data sets: few labelled images of one, scored on another by its own class names",
+    "sr": "super-resolution: fine images from coarse ones",
 }
 
 

@@ -187,6 +187,9 @@ def check_relations(resolved: ConfigNode) -> None:
                 f"{'.'.join(parts)} is {value!r}, but bench.ignore_index is {ignored}. Set that key alone."
             )
     backbone, head = segmentor["backbone"], segmentor["decode_head"]
+    if "in_channels" not in head:
+        # A network of one piece, as those of super-resolution.
+        return
     derived = {
         "decode_head.num_classes": (head.get("num_classes"), num_classes),
         "decode_head.in_channels": (list(head["in_channels"]), level_channels(backbone)),

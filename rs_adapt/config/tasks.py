@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rs_adapt.config.facts import BenchFacts
 
-SEGMENTATION, CLASSIFICATION, CAPTIONS = "segmentation", "classification", "captions"
+SEGMENTATION, CLASSIFICATION, CAPTIONS, SUPER_RESOLUTION = "segmentation", "classification", "captions"
 # Of captions, the class of items whose true text did not score highest; no item is of it.
-WRONG = "wrong"
+WRONG = "wrong", "super-resolution"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +61,9 @@ TASKS = {
         protocol="captions",
         # Changes of layers, which both towers take.
         also={"method": ("full", "frozen", "lora", "adaptformer", "adapter", "bitfit", "norm", "flora", "peft")},
+    ),
+    SUPER_RESOLUTION: Task(
+        name=SUPER_RESOLUTION, settings=("sr",), strategies={"sr": "supervised"}, protocol="snapshots"
     ),
 }
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from rs_adapt.config import wire as segmentation
 from rs_adapt.config import wire_captions as captions
 from rs_adapt.config import wire_classification as classification
-from rs_adapt.config.tasks import CAPTIONS, CLASSIFICATION, SEGMENTATION, task_of
+from rs_adapt.config import wire_super_resolution as super_resolution
+from rs_adapt.config.tasks import CAPTIONS, CLASSIFICATION, SEGMENTATION, SUPER_RESOLUTION, task_of
 
 if TYPE_CHECKING:
     import os
@@ -37,6 +38,8 @@ WIRINGS: Mapping[str, Wiring] = {
     SEGMENTATION: segmentation.wire,
     CLASSIFICATION: classification.wire,
     CAPTIONS: captions.wire,
+,
+    SUPER_RESOLUTION: super_resolution.wire,
 }
 
 

@@ -24,6 +24,8 @@ MANIFEST_FILE = "manifest.json"
 # Packs of the checkpoints that only selections other than the reported one name.
 PACKS_DIR = "packs"
 CONFUSIONS_DIR = "confusions"
+# Of super-resolution: the scores of single images.
+IMAGES_FILE = "images.json"
 # Written by `rs-adapt eval` and `rs-adapt inspect`.
 EVAL_DIR = "eval"
 INSPECT_DIR = "inspect"
@@ -53,10 +55,10 @@ DIRS_OF_A_RUN = frozenset({EVAL_DIR, PACKS_DIR, CONFUSIONS_DIR, INSPECT_DIR, LOG
 
 # What a run and the commands about it write into its folder, as paths below it; `*` stands for a part of one name, and
 # `**` for all below. Nothing else is deleted from a run folder.
-_EVALUATION = (RESULT_FILE, "confusion.csv", "confusion.png", "confusions.npz", "overlays/*.png")
+_EVALUATION = (RESULT_FILE, IMAGES_FILE, "confusion.csv", "confusion.png", "confusions.npz", "overlays/*.png")
 _OF_A_RUN = (
     *(CONFIG_FILE, CELL_FILE, METRICS_FILE, DATA_FILE, RESULT_FILE, HASHES_FILE, LOG_FILE, STATE_FILE),
-    *(TENSORS_FILE, MANIFEST_FILE),
+    *(TENSORS_FILE, MANIFEST_FILE, IMAGES_FILE),
     *("confusion.csv", "confusion.png", "curves.png", "pseudo_labels.png"),
     *(f"{PACKS_DIR}/iter*/{name}" for name in (TENSORS_FILE, MANIFEST_FILE, "val.npz")),
     f"{CONFUSIONS_DIR}/iter*.npz",

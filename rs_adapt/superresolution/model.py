@@ -32,15 +32,28 @@ class FlowSuperResolution(BaseModel):  # type: ignore[misc]
 
     Args:
         scale: Factor of super-resolution.
-        network: Further arguments of `FlowNetwork`; None for bicubic interpolation.
+        backbone: Arguments of `FlowNetwork` for its Swin layers; `adapter`, those for the parts of FISR, or None;
+            `frozen`, True without parts for interpolation alone; and `weights`, of which there are none but random ones.
+        decode_head: Empty; accepted because segmentors have one.
         data_preprocessor: Settings of mmengine's preprocessor; the default moves batches to the model's device.
     """
 
-    def __init__(self, *, scale: int, network: ConfigNode | None, data_preprocessor: ConfigNode | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        scale: int,
+        backbone: ConfigNode,
+        decode_head: ConfigNode | None = None,
+        data_preprocessor: ConfigNode | None = None,
+    ) -> None:
         super().__init__(data_preprocessor=data_preprocessor)
         check_scale(scale)
         self.scale = scale
-        self.network: nn.Module | None = None if network is None else FlowNetwork(scale=scale, **network)
+        self.network: nn.Module | None = None
+        if not backbone["frozen"]:
+            layers = {key: value for key, value in backbone.items() if key not in ("adapter", "frozen", "weights")}
+            parts = {"quaternion": False, "flow_conv": False, **(backbone.get("adapter") or {})}
+            self.network = FlowNetwork(scale=scale, **layers, **parts)
 
     def forward(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import Field
 
-from rs_adapt.runs.records.record import Percent, PercentByClass, Record, Scored
+from rs_adapt.runs.records.record import Decibels, Percent, PercentByClass, Record, Scored
 
 
 class Health(Record):
@@ -68,6 +68,7 @@ class EvaluationLine(Scored):
     macc_pct: Percent = None
     iou_pct: PercentByClass = Field(default={})
     acc_pct: PercentByClass = Field(default={})
+    psnr_db: Decibels = None
     source_val: PanelScores | None = Field(default=None, description="Scores on validation tiles of the source.")
     label_free: Mapping[str, float | None] | None = Field(
         default=None,

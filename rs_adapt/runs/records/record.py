@@ -19,6 +19,7 @@ FORMAT = 1
 
 FormatNumber = Annotated[int, Field(description="Layout of the file; 1 where it is missing.")]
 Percent = Annotated[float | None, Field(description="Percent, 0 to 100; null where there is no value.")]
+Decibels = Annotated[float | None, Field(description="Decibels; null where there is no value.")]
 PercentByClass = Annotated[
     dict[str, float | None],
     Field(description="Percent, 0 to 100, by class in index order; null for a class that has no value."),
@@ -49,7 +50,7 @@ class Record(BaseModel):
 
 
 # The scores that a run is judged by, with their names for people; a record has the first of them that it states.
-SCORES = {"miou_pct": "mIoU", "harmonic_mean_pct": "harmonic mean", "accuracy_pct": "accuracy"}
+SCORES = {"miou_pct": "mIoU", "harmonic_mean_pct": "harmonic mean", "accuracy_pct": "accuracy", "psnr_db": "PSNR"}
 # The accuracies behind a harmonic mean.
 SIDES = ("base_pct", "novel_pct")
 
@@ -68,7 +69,7 @@ class Scored(Record):
 
     @property
     def score_pct(self) -> float | None:
-        """The score in percent; None where there is none."""
+        """The score, in percent or, of PSNR, in decibels; None where there is none."""
         value: float | None = getattr(self, self.score_key)
         return value
 

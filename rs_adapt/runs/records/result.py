@@ -10,7 +10,7 @@ from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.runs.records.calibration import MeasuredReliability
 from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, RunOptions, TeacherFacts, TunedValues
 from rs_adapt.runs.records.data import DataFacts
-from rs_adapt.runs.records.record import FORMAT, FormatNumber, PathBelow, Percent, PercentByClass, Record, Scored
+from rs_adapt.runs.records.record import FORMAT, Decibels, FormatNumber, PathBelow, Percent, PercentByClass, Record, Scored
 
 
 class IntervalFacts(Record):
@@ -83,6 +83,7 @@ class SelectedCheckpoint(Scored):
     miou_pct: Percent = None
     harmonic_mean_pct: Percent = None
     accuracy_pct: Percent = None
+    psnr_db: Decibels = None
     pack: PathBelow | None = Field(default=None, description="Folder of the adapter pack, relative to the run folder.")
     confusions: PathBelow | None = Field(default=None, description="File of the matrices, relative to the run folder.")
 
@@ -123,6 +124,12 @@ class Result(Scored):
     )
     iou_pct: PercentByClass = Field(default={})
     acc_pct: PercentByClass = Field(default={})
+    psnr_db: Decibels = None
+    measures: Mapping[str, Mapping[str, float | int | None]] = Field(
+        default={},
+        description="Of super-resolution: each measure's `mean` over snapshots, the ends `low` and `high` of its 95 % "
+        "interval, and the number of `snapshots`.",
+    )
     initialised_from: InitialisedFrom | None = Field(
         default=None, description="The run whose weights the training started from; null or missing for new ones."
     )
