@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.api.checkpoints import find_checkpoint
 from rs_adapt.api.evaluation import Evaluation
+from rs_adapt.api.flow import evaluate_images, is_super_resolution
 from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.api.progress import Progress, print_loading, progress_callback
 from rs_adapt.api.reading import RunLike
@@ -117,6 +118,15 @@ def evaluate(
     )
     cfg.cell.bench = own_file or cfg.cell.bench
     checkpoint = pack_folder(path)
+    if is_super_resolution(cfg.cell):
+        if tta is not None or overlays:
+            raise ConfigError("--tta and --overlays are for segmentation. Leave them out for super-resolution.")
+        with progress_callback(progress) as on_progress:
+            place, scored = evaluate_images(
+                cfg, checkpoint, split=split, out=None if out is None else folder, device=device, on_progress=on_progress
+            )
+        title = f"{cfg.bench.name} ({split}) / {cfg.cell.method} / {cfg.cell.backbone}".replace("_", "-")
+        return Evaluation(name=title, folder=place, result=scored)
     path_name(str(cfg.bench.name), what="bench.name")
     results = results_folder(checkpoint)
     place_inside(results, EVAL_DIR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,19 @@ def compare(
 
     $ rs-adapt compare RUN_A RUN_B --classes no-clutter --unit image
     """
+    from rs_adapt.api.flow import compare_images, holds_images
+
+    if holds_images(run_a) and holds_images(run_b):
+        found = compare_images(run_a, run_b)
+        if as_json:
+            print_json({name: asdict(difference) for name, difference in found.items()})
+            return
+        from rs_adapt.reports.flow_tables import differences_table
+
+        console = result_console()
+        console.print(differences_table(found))
+        console.print(f"A: {run_a}\nB: {run_b}\nPaired by image; intervals over snapshots.", soft_wrap=True)
+        return
     from rs_adapt.api.reading import compare as compare_runs
 
     comparison = compare_runs(run_a, run_b, classes=classes, ignore=ignore, selection=selection, unit=unit.value)

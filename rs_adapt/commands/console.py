@@ -76,6 +76,9 @@ def print_result(
     )
 
     console.print(title, style="bold", soft_wrap=True)
+    if result.measures:
+        _print_measures(console, result, folder=folder)
+        return
     if result.protocol.report_split is not None:
         console.print(result_table(result) if result.score_key == "miou_pct" else accuracy_table(result))
     console.print(protocol_line(result), soft_wrap=True)
@@ -94,6 +97,16 @@ def print_result(
         console.print(line, soft_wrap=True)
     if agreement is not None:
         console.print(agreement.sentence, soft_wrap=True)
+    for note in result.notes:
+        console.print(f"Note: {note}", soft_wrap=True)
+    console.print(f"Files: {shorten_path(folder)}", soft_wrap=True)
+
+
+def _print_measures(console: Console, result: Result, *, folder: Path) -> None:
+    from rs_adapt.reports.flow_tables import measures_table, protocol_of_images
+
+    console.print(measures_table(result))
+    console.print(protocol_of_images(result), soft_wrap=True)
     for note in result.notes:
         console.print(f"Note: {note}", soft_wrap=True)
     console.print(f"Files: {shorten_path(folder)}", soft_wrap=True)

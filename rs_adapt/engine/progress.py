@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rs_adapt.engine.time_left import TimeLeft, format_seconds
 from rs_adapt.render.plain_text import printable_line
 from rs_adapt.runs.records import Health
-from rs_adapt.runs.records.record import SCORES
+from rs_adapt.runs.records.record import SCORES, unit_of
 
 # Off a terminal, training of so many iterations prints a line for each tenth; scoring does so after so many seconds.
 _LONG_ITERS, _LONG_S = 50, 10.0
@@ -137,7 +137,7 @@ class TrainingProgress:
         value = scores.get("source_val/miou_pct") if key is None else scores[key]
         where = "" if key is not None else " on the source"
         title = SCORES[key or "miou_pct"]
-        score = "no labels to score" if value is None else f"{title}{where} {value:.2f} %"
+        score = "no labels to score" if value is None else f"{title}{where} {value:.2f} {unit_of(key or 'miou_pct')}"
         self.score = "-" if value is None else f"{value:.2f}{where} @ {iteration}"
         if self._left is not None:
             self._left.end_evaluation()

@@ -15,6 +15,8 @@ from mmengine.runner import Runner
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+import rs_adapt
+from rs_adapt.config.overrides import for_packs
 from rs_adapt.datasets.prepare_flow import digest_flow, ensure_flow
 from rs_adapt.engine.build import choose_device
 from rs_adapt.engine.display import TrainingDisplay
@@ -23,7 +25,7 @@ from rs_adapt.engine.failures import explain_failures
 from rs_adapt.engine.flow_loop import score_images
 from rs_adapt.engine.loaders import training_loaders
 from rs_adapt.engine.loggers import Loggers
-from rs_adapt.engine.pack import write_tensors
+from rs_adapt.engine.pack import write_manifest, write_tensors
 from rs_adapt.engine.planning import start_facts
 from rs_adapt.engine.recorder import Recorder, stop_on_signals
 from rs_adapt.engine.runner import CellRunner, keep_loaders_alive
@@ -37,7 +39,19 @@ from rs_adapt.runs.folder import check_run_folder, lock_run_folder, open_run_fol
 from rs_adapt.runs.hashes import write_hashes
 from rs_adapt.runs.locking import inherited_locks
 from rs_adapt.runs.plan import TrainingPlan
-from rs_adapt.runs.records import ProtocolFacts, Result, RunStart, SelectedCheckpoint, TileDigests, data_facts
+from rs_adapt.runs.records import (
+    BaseWeights,
+    Manifest,
+    ManifestScores,
+    Normalisation,
+    ProtocolFacts,
+    Result,
+    RunStart,
+    SelectedCheckpoint,
+    Sizes,
+    TileDigests,
+    data_facts,
+)
 from rs_adapt.runs.records.record import write_record
 from rs_adapt.turbulence.image_scores import MEASURES, ImageScore, ImageScores, by_snapshot, estimate
 
@@ -142,6 +156,7 @@ def train_flow(
             with explain_failures(run_dir):
                 model, train_s = _fit(cfg, recorder)
                 write_tensors(run_dir, model)
+                write_manifest(run_dir, _manifest(cfg, start))
                 scores = score_split(cfg, model, "test", plan.digests["test"], on_progress)
                 result = _result(cfg, start, plan, scores, train_s=None if recorder.resume else train_s)
                 write_record(run_dir / IMAGES_FILE, scores)
@@ -258,6 +273,28 @@ def _result(
         parameters=dict(plan.parameters),
         train_s=train_s and round(train_s, 1),
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment(),
+    )
+
+
+def _manifest(cfg: ResolvedConfig, start: RunStart) -> Manifest:
+    facts = cfg.backbone
+    return Manifest(
+        rs_adapt=rs_adapt.__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        cell=start.cell,
+        data=start.data,
+        notes=list(start.notes),
+        overrides=for_packs(start.options.overrides),
+        # Nothing is frozen, so there are no base weights with a hash.
+        base=BaseWeights(name=facts.name, sha256="", weights="random"),
+        classes=list(cfg.bench.classes),
+        palette=[],
+        ignore_index=cfg.bench.ignore_index,
+        reduce_zero_label=cfg.bench.reduce_zero_label,
+        normalisation=Normalisation(mean=list(facts.mean), std=list(facts.std), bands="u, v, w"),
+        sizes=Sizes(tile_px=cfg.bench.tile_px, crop_px=cfg.bench.crop_px, patch_px=facts.patch_px),
+        metrics=ManifestScores(),
         environment=environment(),
     )
 

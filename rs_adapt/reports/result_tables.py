@@ -103,7 +103,7 @@ def tuned_line(result: Result) -> str | None:
 def conditions_line(result: Result) -> str:
     """Return score, tiles, precision, device and versions of an evaluation in one line."""
     facts = result.environment
-    score = "not scored" if result.score_pct is None else f"{result.score_title} {format_score(result.score_pct)} %"
+    score = "not scored" if result.score_pct is None else f"{result.score_title} {format_score(result.score_pct)} {result.score_unit}"
     parts = [
         f"{score} on {result.cell.bench} {result.protocol.report_split}",
         f"precision {result.precision or 'not recorded'}",
@@ -131,7 +131,7 @@ def selection_table(result: Result) -> Table | None:
     if not selections:
         return None
     table = Table(box=box.SIMPLE, pad_edge=False)
-    title = f"{result.score_title} %"
+    title = f"{result.score_title} {result.score_unit}"
     for column, justify in (("checkpoint", "left"), ("iteration", "right"), (title, "right"), ("chosen by", "left")):
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, checkpoint in selections.items():

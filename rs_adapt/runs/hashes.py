@@ -15,6 +15,7 @@ from rs_adapt.runs.files import (
     CONFIG_FILE,
     DATA_FILE,
     HASHES_FILE,
+    IMAGES_FILE,
     MANIFEST_FILE,
     METRICS_FILE,
     RESULT_FILE,
@@ -31,6 +32,8 @@ _PACK = (TENSORS_FILE, MANIFEST_FILE)
 def bound_files(result: Result) -> tuple[str, ...]:
     """Return the files that a result stands on, sorted, relative to the run folder, `result.json` among them."""
     files = {CONFIG_FILE, CELL_FILE, DATA_FILE, METRICS_FILE, RESULT_FILE, *_PACK}
+    if result.measures:
+        files.add(IMAGES_FILE)
     for checkpoint in result.selections.values():
         if checkpoint is None:
             continue

@@ -51,8 +51,15 @@ class Record(BaseModel):
 
 # The scores that a run is judged by, with their names for people; a record has the first of them that it states.
 SCORES = {"miou_pct": "mIoU", "harmonic_mean_pct": "harmonic mean", "accuracy_pct": "accuracy", "psnr_db": "PSNR"}
+# Units of scores that are not in percent.
+_UNITS = {"psnr_db": "dB"}
 # The accuracies behind a harmonic mean.
 SIDES = ("base_pct", "novel_pct")
+
+
+def unit_of(score_key: str) -> str:
+    """Return the unit of a score by the name of its field."""
+    return _UNITS.get(score_key, "%")
 
 
 class Scored(Record):
@@ -72,6 +79,11 @@ class Scored(Record):
         """The score, in percent or, of PSNR, in decibels; None where there is none."""
         value: float | None = getattr(self, self.score_key)
         return value
+
+    @property
+    def score_unit(self) -> str:
+        """The unit of the score."""
+        return unit_of(self.score_key)
 
     @property
     def score_title(self) -> str:
