@@ -1,6 +1,6 @@
 """Residual Swin layers of Swin2SR (arXiv 2209.11345), small, with random weights: features of velocity images.
 
-    rs-adapt train --bench flow-sr
+rs-adapt train --bench flow-sr
 """
 
 backbone = dict(

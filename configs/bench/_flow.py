@@ -22,8 +22,8 @@ bench = dict(
     # Snapshots to learn from, the first ones; None for all.
     train_snapshots=None,
     pipeline=dict(resize_ratio=[1.0, 1.0]),
-    # 16 images x 600 iterations = 9 600 images.
-    schedule=dict(iters=600, eval_every=200, batch_size=dict(sr=16)),
+    # 16 images x 300 iterations = 4 800 images.
+    schedule=dict(iters=300, eval_every=100, batch_size=dict(sr=16)),
     inference=dict(mode="whole", crop_px=48, stride_px=48),
     defaults=dict(method="fisr", backbone="swin_flow", head="subpixel"),
 )

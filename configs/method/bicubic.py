@@ -1,6 +1,6 @@
 """Bicubic interpolation, which trains nothing: the reference of every method of super-resolution.
 
-    rs-adapt train --bench flow-sr --method bicubic
+rs-adapt train --bench flow-sr --method bicubic
 """
 
 _base_ = "_recipe.py"

@@ -1,6 +1,6 @@
 """FISR without dynamic flow convolution (arXiv 2401.15913): an ablation.
 
-    rs-adapt train --bench flow-sr --method fisr-no-flow-conv
+rs-adapt train --bench flow-sr --method fisr-no-flow-conv
 """
 
 _base_ = "fisr.py"

@@ -1,6 +1,6 @@
 """FISR without quaternion spatial modelling (arXiv 2401.15913): an ablation.
 
-    rs-adapt train --bench flow-sr --method fisr-no-quaternion
+rs-adapt train --bench flow-sr --method fisr-no-quaternion
 """
 
 _base_ = "fisr.py"

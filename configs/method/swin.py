@@ -1,6 +1,6 @@
 """Swin layers and sub-pixel convolution alone (arXiv 2209.11345): FISR without both of its parts.
 
-    rs-adapt train --bench flow-sr --method swin
+rs-adapt train --bench flow-sr --method swin
 """
 
 _base_ = "fisr.py"

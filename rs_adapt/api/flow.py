@@ -62,7 +62,8 @@ def evaluate_images(
     if split not in ("test", "val"):
         raise ConfigError(f"--split is {split}; super-resolution is scored on test or val.")
     from rs_adapt.engine.environment import environment
-    from rs_adapt.engine.super_resolution import evaluate_flow, measured
+    from rs_adapt.engine.flow_results import measured
+    from rs_adapt.engine.super_resolution import evaluate_flow
 
     scores = evaluate_flow(cfg, run_dir, split, device=device, on_progress=on_progress)
     values = measured(scores.images)

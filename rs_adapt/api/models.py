@@ -123,7 +123,12 @@ def evaluate(
             raise ConfigError("--tta and --overlays are for segmentation. Leave them out for super-resolution.")
         with progress_callback(progress) as on_progress:
             place, scored = evaluate_images(
-                cfg, checkpoint, split=split, out=None if out is None else folder, device=device, on_progress=on_progress
+                cfg,
+                checkpoint,
+                split=split,
+                out=None if out is None else folder,
+                device=device,
+                on_progress=on_progress,
             )
         title = f"{cfg.bench.name} ({split}) / {cfg.cell.method} / {cfg.cell.backbone}".replace("_", "-")
         return Evaluation(name=title, folder=place, result=scored)

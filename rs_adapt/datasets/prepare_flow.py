@@ -26,7 +26,6 @@ from rs_adapt.turbulence.fields import read_slices
 from rs_adapt.turbulence.recipe import SOLVER_VERSION, TurbulenceRecipe, write_turbulence
 from rs_adapt.turbulence.storage import SPLITS, Split, read_facts, stack_file, write_flow
 
-
 FORMAT = 1
 
 
@@ -82,7 +81,9 @@ def find_files(recipe: FilesRecipe, data_root: Path) -> dict[Split, list[tuple[P
                 if not paths:
                     raise DataNotFound(f"No file below {data_root} fits {pattern} (bench.prepare.files.{split}).")
             if len({len(paths) for paths in parts}) > 1:
-                counts = ", ".join(f"{len(paths)} fit {pattern}" for pattern, paths in zip(patterns, parts, strict=True))
+                counts = ", ".join(
+                    f"{len(paths)} fit {pattern}" for pattern, paths in zip(patterns, parts, strict=True)
+                )
                 raise ConfigError(f"bench.prepare.files.{split}: {counts}; each snapshot needs all three components.")
             found.setdefault(split, []).extend(zip(*parts, strict=True))
     for split in ("train", "test"):

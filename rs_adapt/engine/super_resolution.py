@@ -6,7 +6,6 @@ import copy
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,14 +14,12 @@ from mmengine.runner import Runner
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-import rs_adapt
-from rs_adapt.config.overrides import for_packs
 from rs_adapt.datasets.prepare_flow import digest_flow, ensure_flow
 from rs_adapt.engine.build import choose_device
 from rs_adapt.engine.display import TrainingDisplay
-from rs_adapt.engine.environment import environment
 from rs_adapt.engine.failures import explain_failures
 from rs_adapt.engine.flow_loop import score_images
+from rs_adapt.engine.flow_results import make_flow_manifest, make_flow_result
 from rs_adapt.engine.loaders import training_loaders
 from rs_adapt.engine.loggers import Loggers
 from rs_adapt.engine.pack import write_manifest, write_tensors
@@ -39,21 +36,9 @@ from rs_adapt.runs.folder import check_run_folder, lock_run_folder, open_run_fol
 from rs_adapt.runs.hashes import write_hashes
 from rs_adapt.runs.locking import inherited_locks
 from rs_adapt.runs.plan import TrainingPlan
-from rs_adapt.runs.records import (
-    BaseWeights,
-    Manifest,
-    ManifestScores,
-    Normalisation,
-    ProtocolFacts,
-    Result,
-    RunStart,
-    SelectedCheckpoint,
-    Sizes,
-    TileDigests,
-    data_facts,
-)
+from rs_adapt.runs.records import Result, RunStart, TileDigests, data_facts
 from rs_adapt.runs.records.record import write_record
-from rs_adapt.turbulence.image_scores import MEASURES, ImageScore, ImageScores, by_snapshot, estimate
+from rs_adapt.turbulence.image_scores import ImageScores
 
 if TYPE_CHECKING:
     from torch import nn
@@ -75,9 +60,7 @@ def plan_flow(
     if rank_and_world_size()[1] > 1:
         raise ConfigError("Super-resolution trains in one process. Leave --processes out.")
     check_run_folder(folder, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
-    ensure_flow(
-        cfg.bench.prepare.to_dict(), data_root=Path(cfg.data_root), out_dir=images, on_progress=on_progress
-    )
+    ensure_flow(cfg.bench.prepare.to_dict(), data_root=Path(cfg.data_root), out_dir=images, on_progress=on_progress)
     digests = {
         split: digest_flow(images, split, num_snapshots=cfg.bench.train_snapshots if split == "train" else None)
         for split in _SPLITS
@@ -156,9 +139,9 @@ def train_flow(
             with explain_failures(run_dir):
                 model, train_s = _fit(cfg, recorder)
                 write_tensors(run_dir, model)
-                write_manifest(run_dir, _manifest(cfg, start))
+                write_manifest(run_dir, make_flow_manifest(cfg, start))
                 scores = score_split(cfg, model, "test", plan.digests["test"], on_progress)
-                result = _result(cfg, start, plan, scores, train_s=None if recorder.resume else train_s)
+                result = make_flow_result(cfg, start, plan, scores, train_s=None if recorder.resume else train_s)
                 write_record(run_dir / IMAGES_FILE, scores)
                 write_hashes(run_dir, result)
                 write_record(run_dir / RESULT_FILE, result)
@@ -197,7 +180,9 @@ def score_split(
     settings = copy.deepcopy(cfg.test_dataloader)
     settings.dataset.split = split
     loader = Runner.build_dataloader(settings.to_dict(), seed=cfg.randomness.seed)
-    images = score_images(model, loader, cfg.val_evaluator.to_dict(), precision=cfg.runtime.precision, on_progress=on_progress)
+    images = score_images(
+        model, loader, cfg.val_evaluator.to_dict(), precision=cfg.runtime.precision, on_progress=on_progress
+    )
     return ImageScores(
         bench=cfg.bench.name,
         split=split,
@@ -207,17 +192,6 @@ def score_split(
         iter=cfg.train_cfg.max_iters,
         images=images,
     )
-
-
-def measured(images: Sequence[ImageScore]) -> dict[str, dict[str, float | int | None]]:
-    """Return each measure's mean over snapshots with its interval, as `result.json` holds it."""
-    result = {}
-    for name in MEASURES:
-        found = estimate(by_snapshot(images, name).values())
-        values = {"mean": found.mean, "low": found.low, "high": found.high}
-        rounded = {key: None if value is None or value != value else round(value, 5) for key, value in values.items()}
-        result[name] = {**rounded, "snapshots": found.snapshots}
-    return result
 
 
 def _fit(cfg: ResolvedConfig, recorder: Recorder) -> tuple[nn.Module, float]:
@@ -242,61 +216,6 @@ def _fit(cfg: ResolvedConfig, recorder: Recorder) -> tuple[nn.Module, float]:
     with stop_on_signals(recorder), keep_loaders_alive(), training_loaders():
         runner.train()
     return runner.model, time.perf_counter() - started_s
-
-
-def _result(
-    cfg: ResolvedConfig, start: RunStart, plan: TrainingPlan, scores: ImageScores, *, train_s: float | None
-) -> Result:
-    values, iters = measured(scores.images), cfg.train_cfg.max_iters
-    psnr_db = values["psnr_db"]["mean"]
-    last = SelectedCheckpoint(iter=iters, by="the last iteration", value=None, psnr_db=psnr_db, pack=".")
-    return Result(
-        status="finished",
-        cell=start.cell,
-        options=start.options,
-        precision=cfg.runtime.precision,
-        protocol=ProtocolFacts(
-            name=cfg.protocol.name,
-            version=cfg.protocol.version,
-            report_split="test",
-            scored_by="this run",
-            selection="last",
-        ),
-        data=start.data,
-        notes=start.notes,
-        psnr_db=psnr_db,
-        measures=values,
-        headline="last",
-        iter=iters,
-        selections={"last": last},
-        iters=iters,
-        parameters=dict(plan.parameters),
-        train_s=train_s and round(train_s, 1),
-        finished=datetime.now(UTC).isoformat(timespec="seconds"),
-        environment=environment(),
-    )
-
-
-def _manifest(cfg: ResolvedConfig, start: RunStart) -> Manifest:
-    facts = cfg.backbone
-    return Manifest(
-        rs_adapt=rs_adapt.__version__,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        cell=start.cell,
-        data=start.data,
-        notes=list(start.notes),
-        overrides=for_packs(start.options.overrides),
-        # Nothing is frozen, so there are no base weights with a hash.
-        base=BaseWeights(name=facts.name, sha256="", weights="random"),
-        classes=list(cfg.bench.classes),
-        palette=[],
-        ignore_index=cfg.bench.ignore_index,
-        reduce_zero_label=cfg.bench.reduce_zero_label,
-        normalisation=Normalisation(mean=list(facts.mean), std=list(facts.std), bands="u, v, w"),
-        sizes=Sizes(tile_px=cfg.bench.tile_px, crop_px=cfg.bench.crop_px, patch_px=facts.patch_px),
-        metrics=ManifestScores(),
-        environment=environment(),
-    )
 
 
 def _build_model(cfg: ResolvedConfig) -> nn.Module:

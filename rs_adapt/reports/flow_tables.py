@@ -35,8 +35,8 @@ def protocol_of_images(result: Result) -> str:
     snapshots = next((value.get("snapshots") for value in result.measures.values()), None)
     protocol = result.protocol
     return (
-        f"Protocol {protocol.name}-{protocol.version}: scored on {protocol.report_split}, {protocol.selection} weights; "
-        f"means over {snapshots} snapshots with 95 % intervals."
+        f"Protocol {protocol.name}-{protocol.version}: scored on {protocol.report_split}, {protocol.selection} weights;"
+        f" means over {snapshots} snapshots with 95 % intervals."
     )
 
 

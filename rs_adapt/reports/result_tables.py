@@ -103,7 +103,11 @@ def tuned_line(result: Result) -> str | None:
 def conditions_line(result: Result) -> str:
     """Return score, tiles, precision, device and versions of an evaluation in one line."""
     facts = result.environment
-    score = "not scored" if result.score_pct is None else f"{result.score_title} {format_score(result.score_pct)} {result.score_unit}"
+    score = (
+        "not scored"
+        if result.score_pct is None
+        else f"{result.score_title} {format_score(result.score_pct)} {result.score_unit}"
+    )
     parts = [
         f"{score} on {result.cell.bench} {result.protocol.report_split}",
         f"precision {result.precision or 'not recorded'}",

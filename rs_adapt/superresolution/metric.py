@@ -26,6 +26,9 @@ class FlowMetric(BaseMetric):  # type: ignore[misc]
         prefix: Prefix of the scores' names, which mmengine adds.
     """
 
+    # mmengine warns of a metric without one.
+    default_prefix = ""
+
     def __init__(
         self,
         *,

@@ -33,7 +33,7 @@ class FlowSuperResolution(BaseModel):  # type: ignore[misc]
     Args:
         scale: Factor of super-resolution.
         backbone: Arguments of `FlowNetwork` for its Swin layers; `adapter`, those for the parts of FISR, or None;
-            `frozen`, True without parts for interpolation alone; and `weights`, of which there are none but random ones.
+            `frozen`, True for interpolation alone; and `weights`, which are random.
         decode_head: Empty; accepted because segmentors have one.
         data_preprocessor: Settings of mmengine's preprocessor; the default moves batches to the model's device.
     """

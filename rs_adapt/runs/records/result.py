@@ -10,7 +10,16 @@ from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.runs.records.calibration import MeasuredReliability
 from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, RunOptions, TeacherFacts, TunedValues
 from rs_adapt.runs.records.data import DataFacts
-from rs_adapt.runs.records.record import FORMAT, Decibels, FormatNumber, PathBelow, Percent, PercentByClass, Record, Scored
+from rs_adapt.runs.records.record import (
+    FORMAT,
+    Decibels,
+    FormatNumber,
+    PathBelow,
+    Percent,
+    PercentByClass,
+    Record,
+    Scored,
+)
 
 
 class IntervalFacts(Record):

@@ -1,0 +1,106 @@
+"""The result of a run of super-resolution, `result.json`, and the manifest of its weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import rs_adapt
+from rs_adapt.config.overrides import for_packs
+from rs_adapt.engine.environment import environment
+from rs_adapt.runs.plan import TrainingPlan
+from rs_adapt.runs.records import (
+    BaseWeights,
+    Manifest,
+    ManifestScores,
+    Normalisation,
+    ProtocolFacts,
+    Result,
+    RunStart,
+    SelectedCheckpoint,
+    Sizes,
+)
+from rs_adapt.turbulence.image_scores import MEASURES, ImageScore, ImageScores, by_snapshot, estimate
+
+if TYPE_CHECKING:
+    from rs_adapt.config.resolved import ResolvedConfig
+
+
+def measured(images: Sequence[ImageScore]) -> dict[str, dict[str, float | int | None]]:
+    """Return each measure's mean over snapshots with its interval, as `result.json` holds it."""
+    result = {}
+    for name in MEASURES:
+        found = estimate(by_snapshot(images, name).values())
+        values = {"mean": found.mean, "low": found.low, "high": found.high}
+        rounded = {
+            key: None if value is None or math.isnan(value) else round(value, 5) for key, value in values.items()
+        }
+        result[name] = {**rounded, "snapshots": found.snapshots}
+    return result
+
+
+def make_flow_result(
+    cfg: ResolvedConfig, start: RunStart, plan: TrainingPlan, scores: ImageScores, *, train_s: float | None
+) -> Result:
+    """Return the content of `result.json`.
+
+    Args:
+        cfg: The resolved configuration.
+        start: Content of `cell.json`.
+        plan: The run as planned, with its parameters.
+        scores: The scores of the test images.
+        train_s: Seconds of training; None if it was interrupted in between.
+    """
+    values, iters = measured(scores.images), cfg.train_cfg.max_iters
+    psnr_db = values["psnr_db"]["mean"]
+    last = SelectedCheckpoint(iter=iters, by="the last iteration", value=None, psnr_db=psnr_db, pack=".")
+    return Result(
+        status="finished",
+        cell=start.cell,
+        options=start.options,
+        precision=cfg.runtime.precision,
+        protocol=ProtocolFacts(
+            name=cfg.protocol.name,
+            version=cfg.protocol.version,
+            report_split="test",
+            scored_by="this run",
+            selection="last",
+        ),
+        data=start.data,
+        notes=start.notes,
+        psnr_db=psnr_db,
+        measures=values,
+        headline="last",
+        iter=iters,
+        selections={"last": last},
+        iters=iters,
+        parameters=dict(plan.parameters),
+        train_s=train_s and round(train_s, 1),
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        environment=environment(),
+    )
+
+
+def make_flow_manifest(cfg: ResolvedConfig, start: RunStart) -> Manifest:
+    """Return the manifest of the weights of a run, without scores: `result.json` has them."""
+    facts = cfg.backbone
+    return Manifest(
+        rs_adapt=rs_adapt.__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        cell=start.cell,
+        data=start.data,
+        notes=list(start.notes),
+        overrides=for_packs(start.options.overrides),
+        # Nothing is frozen, so there are no base weights with a hash.
+        base=BaseWeights(name=facts.name, sha256="", weights="random"),
+        classes=list(cfg.bench.classes),
+        palette=[],
+        ignore_index=cfg.bench.ignore_index,
+        reduce_zero_label=cfg.bench.reduce_zero_label,
+        normalisation=Normalisation(mean=list(facts.mean), std=list(facts.std), bands="u, v, w"),
+        sizes=Sizes(tile_px=cfg.bench.tile_px, crop_px=cfg.bench.crop_px, patch_px=facts.patch_px),
+        metrics=ManifestScores(),
+        environment=environment(),
+    )

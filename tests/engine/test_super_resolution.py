@@ -1,0 +1,132 @@
+"""Super-resolution through the engine and the command line, on 16^3 points."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from typer.testing import CliRunner
+
+import rs_adapt
+from rs_adapt.commands import app
+from rs_adapt.engine import super_resolution
+from rs_adapt.engine.recorder import Interrupted, Recorder
+from rs_adapt.errors import CheckpointMismatch, ConfigError
+from rs_adapt.runs.run import Run
+
+TINY = [
+    "bench.prepare.num_points=16",
+    "bench.prepare.spin_up=0.2",
+    "bench.prepare.refine=0.1",
+    "bench.prepare.snapshots.train=2",
+    "bench.prepare.snapshots.val=1",
+    "bench.prepare.snapshots.test=2",
+    "bench.schedule.eval_every=2",
+    "model.backbone.embed_dim=12",
+    "model.backbone.depths=[1]",
+    "model.backbone.num_heads=2",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("flow")
+
+
+@pytest.fixture(autouse=True)
+def _home(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # All tests share the simulated flows.
+    monkeypatch.setenv("RS_ADAPT_HOME", str(folder / "home"))
+
+
+def train(work_dir: Path, *, method: str = "fisr", resume: bool = False, **options: Any) -> Any:
+    cfg = rs_adapt.compose(
+        "flow-sr", method=method, iters=4, batch_size=2, num_workers=0, work_dir=work_dir, overrides=TINY
+    )
+    return rs_adapt.train(cfg, device="cpu", resume=resume, loggers=["none"], progress=False, **options)
+
+
+@pytest.fixture(scope="module")
+def run(folder: Path) -> Path:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("RS_ADAPT_HOME", str(folder / "home"))
+    train(folder / "run")
+    patch.undo()
+    return folder / "run"
+
+
+def test_a_run_has_measures_with_intervals_and_scores_of_single_images(run: Path) -> None:
+    result = Run.read(run).result
+    assert result is not None
+    assert result.psnr_db == result.score_pct == result.measures["psnr_db"]["mean"]
+    assert result.measures["ssim"]["snapshots"] == 2
+    assert result.measures["psnr_db"]["low"] < result.psnr_db < result.measures["psnr_db"]["high"]
+    assert result.parameters["trainable"] > 1000
+    images = json.loads((run / "images.json").read_text())["images"]
+    assert [image["name"] for image in images] == [f"0000{s}/0{z}" for s in range(2) for z in range(4)]
+    evaluated = [line.psnr_db for line in Run.read(run).evaluations]
+    assert len(evaluated) == 2
+    assert not (run / "state.pth").exists()
+
+
+def test_a_resumed_run_ends_with_the_same_weights(run: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopping(Recorder):
+        def after_train_iter(self, runner: Any, *args: Any, **kwargs: Any) -> None:
+            self.stop_requested = runner.iter == 2
+            super().after_train_iter(runner, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(super_resolution, "Recorder", Stopping)
+        with pytest.raises(Interrupted):
+            train(folder / "stopped")
+    assert (folder / "stopped" / "state.pth").is_file()
+    train(folder / "stopped", resume=True)
+    whole, resumed = (load_file(place / "adapter.safetensors") for place in (run, folder / "stopped"))
+    assert whole.keys() == resumed.keys()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
+    assert json.loads((run / "images.json").read_text()) == json.loads((folder / "stopped/images.json").read_text())
+
+
+def test_runs_are_scored_again_and_compared_on_the_command_line(run: Path, folder: Path) -> None:
+    runner = CliRunner()
+    bicubic = folder / "bicubic"
+    words = ["--bench", "flow-sr", "--method", "bicubic", "--work-dir", str(bicubic), "--device", "cpu"]
+    words += ["--num-workers", "0", "--logger", "none", *(word for text in TINY[:7] for word in ("--set", text))]
+    trained = runner.invoke(app, ["train", *words])
+    assert trained.exit_code == 0, trained.output
+    assert "PSNR, dB" in trained.output
+    assert "means over 2 snapshots" in trained.output
+
+    scored = runner.invoke(app, ["eval", str(run), "--device", "cpu", "--json"])
+    assert scored.exit_code == 0, scored.output
+    of_run = Run.read(run).result
+    assert of_run is not None
+    assert json.loads(scored.stdout)["psnr_db"] == pytest.approx(of_run.psnr_db, abs=1e-4)
+
+    compared = runner.invoke(app, ["compare", str(bicubic), str(run), "--json"])
+    assert compared.exit_code == 0, compared.output
+    of_bicubic = Run.read(bicubic).result
+    assert of_bicubic is not None
+    difference = json.loads(compared.stdout)["psnr_db"]
+    assert difference["mean"] == pytest.approx(of_run.psnr_db - of_bicubic.psnr_db, abs=1e-4)
+    # Interpolation has no weights, and no iteration changes it.
+    assert of_bicubic.parameters["trainable"] == 0
+    assert load_file(bicubic / "adapter.safetensors") == {}
+
+
+def test_what_does_not_fit_is_refused(run: Path, folder: Path) -> None:
+    with pytest.raises(ConfigError, match="start from random weights. Leave --from and --teacher out"):
+        train(folder / "other", start_from=run)
+    with pytest.raises(ConfigError, match="--split is source-val; super-resolution is scored on test or val"):
+        rs_adapt.evaluate(run, split="source-val", device="cpu", progress=False)
+    damaged = folder / "damaged"
+    damaged.mkdir()
+    for name in ("cell.json", "manifest.json", "result.json"):
+        (damaged / name).write_bytes((run / name).read_bytes())
+    (damaged / "adapter.safetensors").write_bytes(b"nothing")
+    with pytest.raises(CheckpointMismatch, match=r"adapter.safetensors"):
+        rs_adapt.evaluate(damaged, device="cpu", progress=False)
