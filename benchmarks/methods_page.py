@@ -80,6 +80,8 @@ def main() -> None:
 def page() -> str:
     """Return the page."""
     files = {name: without_marks(axes.load("method", name)) for name in axes.values_of_task("method", "segmentation")}
+    # Networks of super-resolution have a page of their own.
+    files = {name: file for name, file in files.items() if file["method"].get("task") != "super-resolution"}
     rows = ["| method | paper | S | B | L | acts on | merges |", "|---|---|---|---|---|---|---|"]
     sections = []
     described: set[type] = set()

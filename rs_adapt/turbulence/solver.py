@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,7 +77,8 @@ class NavierStokes:
         inside = [np.abs(axis) <= num_points / 3 for axis in self.k_3]
         self._mask_NNF = (inside[0] & inside[1] & inside[2]).astype(self.dtype)
         limit = 0.0 if forcing is None else forcing.k_max**2
-        self._forced = np.nonzero((self._k2_NNF > 0) & (self._k2_NNF <= limit))
+        # All components of the forced modes. Any, because numpy has no type for such an index.
+        self._forced: Any = (slice(None), *np.nonzero((self._k2_NNF > 0) & (self._k2_NNF <= limit)))
         # A mode of the half spectrum stands for itself and its conjugate, except for those of kx = 0.
         weight = np.where(half == 0, 1.0, 2.0)
         weight[-1] = 1.0
@@ -121,7 +123,8 @@ class NavierStokes:
         k2 = self.tendency(half * (u_hat + dt / 2 * k1))
         k3 = self.tendency(half * u_hat + dt / 2 * k2)
         k4 = self.tendency(half * (half * u_hat + dt * k3))
-        return half * (half * (u_hat + dt / 6 * k1) + dt / 3 * (k2 + k3)) + dt / 6 * k4
+        after: Spectrum = half * (half * (u_hat + dt / 6 * k1) + dt / 3 * (k2 + k3)) + dt / 6 * k4
+        return after
 
     def advance(self, u_hat: Spectrum, duration: float) -> Spectrum:
         """Return the coefficients after a duration, in equal steps of at most `max_step` of the start."""
@@ -137,12 +140,12 @@ class NavierStokes:
         cross = np.stack([v * r - w * q, w * p - u * r, u * q - v * p])
         change = self.to_spectrum(cross)
         if self.forcing is not None:
-            forced = u_hat[:, *self._forced]
+            forced = u_hat[self._forced]
             square = (np.abs(forced).astype(np.float64) ** 2).sum(axis=0)
-            twice_energy = float((self._weight_NNF[self._forced] * square).sum()) / self.num_points**6
+            twice_energy = float((self._weight_NNF[self._forced[1:]] * square).sum()) / self.num_points**6
             # A flow at rest in the forced modes has no direction in which to be pushed.
             if twice_energy > 0:
-                change[:, *self._forced] += (self.forcing.power / twice_energy) * forced
+                change[self._forced] += (self.forcing.power / twice_energy) * forced
         return change
 
     def _project(self, a_hat: Spectrum) -> Spectrum:

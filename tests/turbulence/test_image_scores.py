@@ -76,7 +76,7 @@ def test_files_are_read_as_written_and_damage_is_refused(tmp_path: Path) -> None
     with pytest.raises(ScoresError, match="There is no .*images.json. rs-adapt eval RUN writes one."):
         read_scores(path)
     write_record(path, scores(*A))
-    assert read_scores(path).content() == scores(*A).content()
+    assert read_scores(path).content() == {"format": 1} | scores(*A).content()
     path.write_text('{"images": 3}')
     with pytest.raises(ScoresError, match="images.json"):
         read_scores(path)
