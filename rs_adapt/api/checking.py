@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from rs_adapt.api.configuration import cell_of
+from rs_adapt.api.flow import refuse_images
 from rs_adapt.api.progress import Progress, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
 from rs_adapt.runs.run import Run
@@ -72,6 +73,7 @@ def lint(
     root = None if data_root is None else Path(data_root)
     if isinstance(subject, Run | str | os.PathLike):
         path = folder_of(subject)
+        refuse_images(path)
         if not is_ours(path):
             foreign = foreign_subject(path)
             return LintReport(title=foreign.title, findings=tuple(lint_foreign(foreign)))
@@ -142,6 +144,7 @@ def verify(
         >>> rsa.verify(run, run.folder).consistent
         True
     """
+    refuse_images(folder_of(run))
     if against is None:
         from rs_adapt.audit.selfcheck.check import check_run
         from rs_adapt.audit.verify.log_check import LOG_SUFFIXES, check_log

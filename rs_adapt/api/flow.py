@@ -30,6 +30,23 @@ def is_super_resolution(cell: CellNames) -> bool:
     return cell.setting in _SETTINGS
 
 
+def not_taken(run: Path) -> ConfigError:
+    """Return the error of a command that takes no run of super-resolution."""
+    return ConfigError(
+        f"{run} is a run of super-resolution, which this command does not take. rs-adapt eval, compare and report do."
+    )
+
+
+def refuse_images(folder: Path) -> None:
+    """Refuse a run of super-resolution, or an evaluation of one.
+
+    Raises:
+        ConfigError: The folder holds one.
+    """
+    if holds_images(folder):
+        raise not_taken(folder)
+
+
 def compare_images(run_a: Path, run_b: Path) -> dict[str, Estimate]:
     """Return run B minus run A for each measure, paired by image, with intervals over snapshots.
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rs_adapt.api.flow import is_super_resolution, not_taken
 from rs_adapt.config import axes
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.segmentor import segmentor_config
@@ -95,6 +96,7 @@ def require_checkpoint(
     data_root: str | os.PathLike[str] | None = None,
     bench: str | None = None,
     any_task: bool = False,
+    takes_velocities: bool = False,
 ) -> None:
     """Check that an adapter pack and what else the user names are there.
 
@@ -104,14 +106,18 @@ def require_checkpoint(
         data_root: Folder of the data; None for the run's own.
         bench: Name of the bench's file; None for the run's own.
         any_task: Whether models that predict no maps of pixels will do.
+        takes_velocities: Whether the model may be one of super-resolution.
 
     Raises:
+        ConfigError: The model is one of super-resolution, and those are not taken.
         CheckpointMismatch: There is no pack, or its manifest is damaged.
         IncompatibleCell: The model predicts no maps of pixels, and has to.
         WeightsError: There is no such file of base weights.
         DataNotFound: There is no such folder, and the bench has data sets.
     """
     manifest = read_manifest(checkpoint)
+    if not takes_velocities and is_super_resolution(manifest.cell):
+        raise not_taken(checkpoint)
     bench = manifest.cell.bench if bench is None else bench
     if not any_task and manifest.cell.bench in axes.values("bench"):
         task = task_of(axes.bench_facts(manifest.cell.bench)).name

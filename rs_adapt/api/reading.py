@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from rs_adapt.api.flow import refuse_images
 from rs_adapt.api.progress import Progress, progress_callback
 from rs_adapt.downloads.hub import is_hub_address
 from rs_adapt.errors import ConfigError
@@ -120,6 +121,7 @@ def score(
         >>> 0 <= scores.miou_pct <= 100, len(scores.worst)
         (True, 3)
     """
+    refuse_images(folder_of(run))
     from rs_adapt.scores.rescore import rescore
 
     return rescore(

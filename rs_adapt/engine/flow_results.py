@@ -101,6 +101,6 @@ def make_flow_manifest(cfg: ResolvedConfig, start: RunStart) -> Manifest:
         reduce_zero_label=cfg.bench.reduce_zero_label,
         normalisation=Normalisation(mean=list(facts.mean), std=list(facts.std), bands="u, v, w"),
         sizes=Sizes(tile_px=cfg.bench.tile_px, crop_px=cfg.bench.crop_px, patch_px=facts.patch_px),
-        metrics=ManifestScores(),
+        metrics=ManifestScores(headline="last", iter=cfg.train_cfg.max_iters),
         environment=environment(),
     )

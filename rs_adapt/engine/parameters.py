@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from rs_adapt.config.segmentor import leave_texts_out, segmentor_config
+from rs_adapt.config.tasks import SUPER_RESOLUTION, task_of
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.state import trained_tensors
 from rs_adapt.registry import load_libraries
@@ -60,6 +61,9 @@ def cost_of(cfg: ResolvedConfig) -> dict[str, int]:
         cfg: A resolved configuration.
     """
     model = build_on_meta(cfg)
+    if task_of(cfg.bench).name == SUPER_RESOLUTION:
+        total = _count(model)
+        return {"trainable parameters in all": total, "adapter pack bytes": 4 * total}
     counts, saved = count_parameters(model), trained_tensors(segmentor_of(model))
     return {
         "trainable adapter parameters": counts["adapter"],

@@ -123,6 +123,16 @@ def test_what_does_not_fit_is_refused(run: Path, folder: Path) -> None:
         train(folder / "other", start_from=run)
     with pytest.raises(ConfigError, match="--split is source-val; super-resolution is scored on test or val"):
         rs_adapt.evaluate(run, split="source-val", device="cpu", progress=False)
+    for words in (
+        ["score"],
+        ["verify"],
+        ["lint"],
+        ["inspect"],
+        ["export", "--format", "mmseg", "--out", str(folder / "x")],
+    ):
+        refused = CliRunner().invoke(app, [words[0], str(run), *words[1:]])
+        assert isinstance(refused.exception, ConfigError), words
+        assert "is a run of super-resolution, which this command does not take" in str(refused.exception)
     damaged = folder / "damaged"
     damaged.mkdir()
     for name in ("cell.json", "manifest.json", "result.json"):
