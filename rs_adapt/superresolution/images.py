@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.turbulence.degrade import Degradation, degrade, transform_plane
+from rs_adapt.turbulence.measures import SSIM_WINDOW_PX
 from rs_adapt.turbulence.storage import Split, read_facts, read_stack, stack_file
 
 Pixels = NDArray[np.float32]
@@ -43,7 +45,8 @@ class FlowImages:
         num_snapshots: Number of snapshots to use, the first ones; None for all.
 
     Raises:
-        DataNotFound, DataError: The folder or a file is missing or damaged, or the split has no image.
+        DataNotFound, DataError: The folder or a file is missing or damaged, the split has no image, or its images have
+            different sizes, sides that are no multiple of the factor, or sides below the window of SSIM.
         ConfigError: The operator needs periodic images, and these are not.
     """
 
@@ -68,6 +71,7 @@ class FlowImages:
         self._stacks = [
             read_stack(stack_file(folder, split, number), slices=count) for number, count in enumerate(counts)
         ]
+        _check_sides([stack.shape[2:] for stack in self._stacks], scale=scale, where=f"{folder / split}")
         self._places = [(number, z) for number, count in enumerate(counts) for z in range(count)]
         self._mean_311 = np.array(self.facts.mean, np.float32).reshape(3, 1, 1)
 
@@ -81,11 +85,7 @@ class FlowImages:
         return len(self._places)
 
     def pair(self, index: int) -> Pair:
-        """Return an image as it is.
-
-        Raises:
-            DataError: Its sides are no multiple of the factor.
-        """
+        """Return an image as it is."""
         number, z = self._places[index]
         fine = self._normalised(number, z)
         return self._pair(fine, f"{number:05d}/{z:02d}", f"{number:05d}")
@@ -111,3 +111,15 @@ class FlowImages:
     def _pair(self, fine_3HW: Pixels, name: str, snapshot: str) -> Pair:
         coarse = degrade(fine_3HW, self.scale, self.operator)
         return Pair(coarse_3hw=coarse, fine_3HW=fine_3HW, name=name, snapshot=snapshot)
+
+
+def _check_sides(sides: Sequence[tuple[int, ...]], *, scale: int, where: str) -> None:
+    if len(set(sides)) > 1:
+        listed = ", ".join(sorted({f"{height} x {width}" for height, width in sides}))
+        raise DataError(f"The images of {where} have different sizes ({listed}): crop them to one.")
+    height, width = sides[0]
+    if height % scale or width % scale or min(height, width) < SSIM_WINDOW_PX:
+        raise DataError(
+            f"The images of {where} have {height} x {width} pixels. Both sides must be multiples of the factor {scale} "
+            f"(bench.scale) and at least {SSIM_WINDOW_PX}, the window of SSIM: crop them."
+        )

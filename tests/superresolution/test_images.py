@@ -55,6 +55,21 @@ def test_fewer_snapshots_can_be_used(folder: Path) -> None:
     assert len(FlowImages(folder, split="train", scale=2, num_snapshots=1)) == 2
 
 
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        (((16, 16), (16, 20)), r"different sizes \(16 x 16, 16 x 20\): crop them to one"),
+        (((16, 18), (16, 18)), "have 16 x 18 pixels. Both sides must be multiples of the factor 4"),
+        (((8, 16), (8, 16)), "at least 11, the window of SSIM"),
+    ],
+)
+def test_sides_that_do_not_fit_are_refused(tmp_path: Path, sides: tuple[tuple[int, int], ...], message: str) -> None:
+    rng = np.random.default_rng(0)
+    write_flow(tmp_path, (("train", rng.random((3, 1, *side), np.float32)) for side in sides), is_periodic=False)
+    with pytest.raises(DataError, match=message):
+        FlowImages(tmp_path, split="train", scale=4)
+
+
 def test_impossible_sets_are_refused(folder: Path) -> None:
     with pytest.raises(DataError, match="has no velocity images for val"):
         FlowImages(folder, split="val", scale=2)
