@@ -8,6 +8,7 @@ bench = dict(
     data="flow",
     task="super-resolution",
     classes=["u", "v", "w"],
+    palette=[[220, 40, 40], [50, 160, 70], [40, 90, 220]],
     reduce_zero_label=False,
     ignore_index=255,
     gsd_m=None,

@@ -165,13 +165,13 @@ def check_setting(cell: Cell) -> None:
 
 
 def check_task(cell: Cell) -> None:
-    """Refuse a method, head, strategy or protocol that is made for a different task than the cell's bench.
+    """Refuse a method, backbone, head, strategy or protocol that is made for a different task than the cell's bench.
 
     Raises:
         IncompatibleCell: One is; the text lists those that work.
     """
     task = task_of(axes.bench_facts(cell.bench))
-    for axis in ("method", "head", "strategy", "protocol"):
+    for axis in ("method", "backbone", "head", "strategy", "protocol"):
         name = getattr(cell, axis)
         facts = axes.peek(axis, name).get(axis) or {}
         if not works_for(task, axis, name, facts):

@@ -30,6 +30,7 @@ class Task:
         strategies: The default strategy of each setting.
         protocol: The default protocol.
         also: By axis, the values that are made for segmentation and work for this task too.
+        own_backbones: Whether the task has backbones of its own, and works with no others.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Task:
     strategies: Mapping[str, str]
     protocol: str
     also: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    own_backbones: bool = False
 
 
 TASKS = {
@@ -63,7 +65,11 @@ TASKS = {
         also={"method": ("full", "frozen", "lora", "adaptformer", "adapter", "bitfit", "norm", "flora", "peft")},
     ),
     SUPER_RESOLUTION: Task(
-        name=SUPER_RESOLUTION, settings=("sr",), strategies={"sr": "supervised"}, protocol="snapshots"
+        name=SUPER_RESOLUTION,
+        settings=("sr",),
+        strategies={"sr": "supervised"},
+        protocol="snapshots",
+        own_backbones=True,
     ),
 }
 
@@ -78,8 +84,10 @@ def works_for(task: Task, axis: str, name: str, facts: Mapping[str, Any]) -> boo
 
     Args:
         task: The task.
-        axis: `method`, `head`, `strategy` or `protocol`.
+        axis: `method`, `backbone`, `head`, `strategy` or `protocol`.
         name: Name of the value.
         facts: Its facts, with `task` where it is not made for segmentation.
     """
+    if axis == "backbone":
+        return facts.get("task") == (task.name if task.own_backbones else None)
     return str(facts.get("task", SEGMENTATION)) == task.name or name in task.also.get(axis, ())

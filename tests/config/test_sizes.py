@@ -33,7 +33,7 @@ def test_sizes_have_bounds(text: str, message: str) -> None:
         compose(cell, overrides=[text.replace("model.data", "model.segmentor.data")])
 
 
-@pytest.mark.parametrize("backbone", axes.values("backbone"))
+@pytest.mark.parametrize("backbone", axes.values_for("backbone", "synthetic"))
 def test_published_models_are_within_them(backbone: str) -> None:
     compose(resolve("loveda-dg", backbone=backbone, method="frozen", head="linear"))
 

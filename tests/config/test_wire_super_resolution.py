@@ -52,5 +52,9 @@ def test_axes_of_other_tasks_and_weights_are_refused() -> None:
         rs_adapt.compose("flow-sr", method="lora")
     with pytest.raises(IncompatibleCell, match="Method fisr is for super-resolution"):
         rs_adapt.compose("synthetic-da", method="fisr")
+    with pytest.raises(IncompatibleCell, match="Backbone dinov2-s is for segmentation, but bench flow has the task"):
+        rs_adapt.compose("flow-sr", backbone="dinov2-s")
+    with pytest.raises(IncompatibleCell, match="Backbone swin-flow is for super-resolution"):
+        rs_adapt.compose("synthetic-dg", backbone="swin-flow")
     with pytest.raises(ConfigError, match="networks of super-resolution start from random weights"):
         rs_adapt.compose("flow-sr", weights="some.pth")
