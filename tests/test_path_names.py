@@ -71,7 +71,7 @@ def test_a_relative_path_that_passes_stays_below(relative: str) -> None:
 def test_every_shipped_cell_has_a_folder() -> None:
     for bench in axes.values("bench"):
         for setting in settings_of(bench):
-            method = "peft:dora" if "task" not in axes.bench_facts(bench) else "lora"
+            method = "peft:dora" if "task" not in axes.bench_facts(bench) else None
             folder = default_run_dir(resolve(f"{bench}_{setting}", method=method, tuned=False))
             assert len(folder.parts) == 7
 

@@ -125,6 +125,10 @@ class BenchFacts(TypedDict):
     source_classes: NotRequired[list[str]]
     # Of captions: what is trained on and scored, and the negatives; see configs/bench/_captions.py.
     captions: NotRequired[ConfigNode]
+    # Of super-resolution: the factor, the operator of coarse images, and the snapshots to learn from (None for all).
+    scale: NotRequired[int]
+    degradation: NotRequired[str]
+    train_snapshots: NotRequired[int | None]
 
 
 class OptimFacts(TypedDict):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import ConfigNode, MergedTree
+    from rs_adapt.config.facts import BenchFacts, ConfigNode, MergedTree
 
 SCALES = (2, 4, 8)
 DEGRADATIONS = ("box", "spectral")
@@ -49,7 +49,7 @@ def wire(
     iters, scale = bench["schedule"]["iters"], bench["scale"]
     folder = paths.prepared_dir(bench, data_root)
     pairs = {"folder": str(folder), "scale": scale, "degradation": bench["degradation"]}
-    workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
+    workers: ConfigNode = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
     workers |= {"collate_fn": {"type": "default_collate"}}
     evaluation = {"batch_size": _EVALUATED, **workers, "sampler": {"type": "DefaultSampler", "shuffle": False}}
     metric = {"type": "rs_adapt.FlowMetric", "scale": scale}
@@ -121,10 +121,14 @@ def wire(
     }
 
 
-def _check(bench: ConfigNode) -> None:
-    for key, allowed in (("scale", SCALES), ("degradation", DEGRADATIONS)):
-        if bench[key] not in allowed:
-            raise ConfigError(f"bench.{key} is {bench[key]!r}; allowed are {', '.join(map(str, allowed))}.")
+def _check(bench: BenchFacts) -> None:
+    given: tuple[tuple[str, object, tuple[object, ...]], ...] = (
+        ("scale", bench["scale"], SCALES),
+        ("degradation", bench["degradation"], DEGRADATIONS),
+    )
+    for key, value, allowed in given:
+        if value not in allowed:
+            raise ConfigError(f"bench.{key} is {value!r}; allowed are {', '.join(map(str, allowed))}.")
     snapshots = bench["train_snapshots"]
     if snapshots is not None and (isinstance(snapshots, bool) or not isinstance(snapshots, int) or snapshots < 1):
         raise ConfigError(f"bench.train_snapshots is {snapshots!r}; it must be a whole number from 1, or None for all.")

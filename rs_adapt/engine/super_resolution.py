@@ -39,13 +39,12 @@ from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records import Result, RunStart, TileDigests, data_facts
 from rs_adapt.runs.records.record import write_record
 from rs_adapt.turbulence.image_scores import ImageScores
+from rs_adapt.turbulence.storage import SPLITS
 
 if TYPE_CHECKING:
     from torch import nn
 
     from rs_adapt.config.resolved import ResolvedConfig
-
-_SPLITS = ("train", "val", "test")
 
 
 def plan_flow(
@@ -63,7 +62,7 @@ def plan_flow(
     ensure_flow(cfg.bench.prepare.to_dict(), data_root=Path(cfg.data_root), out_dir=images, on_progress=on_progress)
     digests = {
         split: digest_flow(images, split, num_snapshots=cfg.bench.train_snapshots if split == "train" else None)
-        for split in _SPLITS
+        for split in SPLITS
     }
     for split in ("train_dataloader", "test_dataloader"):
         # Opens every file of the split, and refuses images that the factor does not divide.

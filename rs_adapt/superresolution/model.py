@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from mmengine.model import BaseModel
@@ -82,8 +81,3 @@ class FlowSuperResolution(BaseModel):  # type: ignore[misc]
             Reconstruction(image_3HW=image, truth_3HW=truth, name=own, snapshot=of)
             for image, truth, own, of in zip(images, truths, name, snapshot, strict=True)
         ]
-
-
-def trains(model: Any) -> bool:
-    """Return whether a model has parameters to train."""
-    return any(parameter.requires_grad for parameter in model.parameters())

@@ -11,7 +11,6 @@ from typing import Literal, get_args
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from rs_adapt.adapters._quaternion import QuaternionLinear, check_quaternions
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.classification.class_names import ClassNames, Names
 from rs_adapt.classification.learners.contract import Conditions, Noise, check_noise, draws_noise
@@ -19,6 +18,7 @@ from rs_adapt.classification.learners.domain_controlled import DomainNet
 from rs_adapt.classification.learners.maple import CoupledPrompts, count_deep
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import randn
+from rs_adapt.quaternions import QuaternionLinear, check_quaternions
 from rs_adapt.ranges import COUNT, check_ranges
 from rs_adapt.registry import MODELS
 
