@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from typer.testing import CliRunner
 
 import rs_adapt
+from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.commands import app
 from rs_adapt.engine import super_resolution
 from rs_adapt.engine.recorder import Interrupted, Recorder
@@ -123,16 +124,14 @@ def test_what_does_not_fit_is_refused(run: Path, folder: Path) -> None:
         train(folder / "other", start_from=run)
     with pytest.raises(ConfigError, match="--split is source-val; super-resolution is scored on test or val"):
         rs_adapt.evaluate(run, split="source-val", device="cpu", progress=False)
-    for words in (
-        ["score"],
-        ["verify"],
-        ["lint"],
-        ["inspect"],
-        ["export", "--format", "mmseg", "--out", str(folder / "x")],
-    ):
-        refused = CliRunner().invoke(app, [words[0], str(run), *words[1:]])
-        assert isinstance(refused.exception, ConfigError), words
-        assert "is a run of super-resolution, which this command does not take" in str(refused.exception)
+    message = "is a run of super-resolution, which this command does not take"
+    for verb in ("score", "verify", "lint"):
+        refused = CliRunner().invoke(app, [verb, str(run)])
+        assert isinstance(refused.exception, ConfigError), verb
+        assert message in str(refused.exception)
+    # What maps, exports, inspections and packs on the Hub ask first.
+    with pytest.raises(ConfigError, match=message):
+        require_checkpoint(run)
     damaged = folder / "damaged"
     damaged.mkdir()
     for name in ("cell.json", "manifest.json", "result.json"):
