@@ -27,6 +27,7 @@ from rs_adapt.runs.hub_packs import results_folder
 from rs_adapt.runs.locking import lock_output, share_run
 from rs_adapt.runs.packs import pack_folder
 from rs_adapt.scores.agreement import compare_with_stored
+from rs_adapt.threads import wait_passively
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,6 +106,7 @@ def evaluate(
     folder = Path() if out is None else Path(out).expanduser()
     if out is not None:
         refuse_output_in_run(folder, may_hold_runs=True)
+    wait_passively()
     print_loading(progress)
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.evaluation import score_checkpoint
@@ -197,6 +199,7 @@ def load(
     """
     folder = find_checkpoint(run)
     require_checkpoint(folder, weights=weights)
+    wait_passively()
     from rs_adapt.inference.checkpoint import recompose
     from rs_adapt.inference.predictor import Predictor
 

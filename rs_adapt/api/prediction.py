@@ -17,6 +17,7 @@ from rs_adapt.api.reading import RunLike
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.hub_packs import hub_origin
 from rs_adapt.runs.run import Run
+from rs_adapt.threads import wait_passively
 
 if TYPE_CHECKING:
     from rs_adapt.config.execution import Tta
@@ -172,6 +173,7 @@ def predict(
     )
     log_dir = log_folder(Path(out).expanduser())
     queue = open_queue(log_dir, jobs=jobs, parameters=slurm or {}) if launcher == "slurm" else None
+    wait_passively()
     print_loading(progress)
     from rs_adapt.api.pace import Pace
     from rs_adapt.prediction.appearance import choose_appearance

@@ -16,6 +16,7 @@ from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records.record import SCORES
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.stored import headline_matrix
+from rs_adapt.threads import wait_passively
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,6 +78,7 @@ def train(
     cfg = with_values_of_start(cfg) if resume else cfg
     require_inputs_of_training(cfg, resume=resume, overwrite=overwrite, start_from=start_from, teacher=teacher)
     initial = None if start_from is None else find_checkpoint(start_from, progress=progress)
+    wait_passively()
     print_loading(progress)
     from rs_adapt.engine.loggers import resolve_loggers
     from rs_adapt.engine.train import train as train_cell

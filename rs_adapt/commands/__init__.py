@@ -11,6 +11,7 @@ import typer
 
 from rs_adapt.commands.lazy import Verb, VerbGroup
 from rs_adapt.errors import RsAdaptError, StoppedElsewhere
+from rs_adapt.threads import wait_passively
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,6 +155,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         from rs_adapt.launching import watch_parent
 
         watch_parent()
+    # Before any verb loads torch.
+    wait_passively()
     try:
         app(args=None if argv is None else [*argv], prog_name="rs-adapt")
     except RsAdaptError as error:

@@ -48,6 +48,7 @@ def adapt(
     num_workers: options.NumWorkers = None,
     partial: options.Partial = False,
     device: options.Device = "auto",
+    threads: options.Threads = "auto",
     logger: options.Logger = None,
     work_dir: options.WorkDir = None,
     data_root: options.DataRoot = None,

@@ -38,6 +38,7 @@ def evaluate(
     tta: Annotated[options.Views | None, options.tta()] = None,
     precision: options.Precision = None,
     device: options.Device = "auto",
+    threads: options.Threads = "auto",
     data_root: options.DataRoot = None,
     weights: options.Weights = None,
     plugins: options.Plugins = None,

@@ -38,6 +38,13 @@ def _check_loggers(names: list[str] | None) -> list[str] | None:
     return names
 
 
+def _set_threads(text: str) -> str:
+    from rs_adapt.threads import set_threads
+
+    set_threads(text)
+    return text
+
+
 # The axes of a cell.
 Bench = Annotated[str, typer.Option("--bench", help=_BENCH_HELP, rich_help_panel=_CELL)]
 OptionalBench = Annotated[str | None, typer.Option("--bench", help=_BENCH_HELP, rich_help_panel=_CELL)]
@@ -155,6 +162,17 @@ Plugins = Annotated[
 
 # How a verb runs.
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda or cuda:N.", callback=_check_device)]
+# Eager, because the number has to be known before torch is loaded.
+Threads = Annotated[
+    str,
+    typer.Option(
+        "--threads",
+        help="Threads of torch on a CPU: a number or auto (OMP_NUM_THREADS, else by the backbone).",
+        metavar="N",
+        callback=_set_threads,
+        is_eager=True,
+    ),
+]
 Processes = Annotated[
     int | None,
     typer.Option(

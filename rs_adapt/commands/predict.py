@@ -155,6 +155,7 @@ def predict(
     precision: options.Precision = None,
     weights: options.Weights = None,
     device: options.Device = "auto",
+    threads: options.Threads = "auto",
     jobs: Annotated[int | None, options.jobs("1; of Slurm 500")] = None,
     launcher: Annotated[str | None, options.launcher("local")] = None,
     slurm: Annotated[

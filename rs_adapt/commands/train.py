@@ -33,6 +33,7 @@ def train(
     num_workers: options.NumWorkers = None,
     partial: options.Partial = False,
     device: options.Device = "auto",
+    threads: options.Threads = "auto",
     processes: options.Processes = None,
     logger: options.Logger = None,
     work_dir: options.WorkDir = None,

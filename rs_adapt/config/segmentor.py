@@ -28,6 +28,16 @@ def segmentor_config(cfg: Mapping[str, object]) -> Any:
     return node
 
 
+def backbone_width(cfg: Mapping[str, object]) -> int | None:
+    """Return the width of the tokens of the backbone; None where its stages have different widths, or there is none.
+
+    Args:
+        cfg: A resolved configuration, or its content as plain dicts.
+    """
+    width: int | None = segmentor_config(cfg).get("backbone", {}).get("embed_dim")
+    return width
+
+
 def level_channels(backbone: Mapping[str, Any]) -> list[int]:
     """Return the channels of the feature maps of a backbone's settings: its width, or those of its stages.
 

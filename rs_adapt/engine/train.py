@@ -12,6 +12,7 @@ import torch
 from mmengine.hooks import Hook
 
 from rs_adapt.backbones.weights import read_weights_once
+from rs_adapt.config.segmentor import backbone_width
 from rs_adapt.engine.build import choose_device, digest_again
 from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.failures import explain_failures, refuse_misfits, save_and_explain
@@ -33,12 +34,13 @@ from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.registry import load_libraries, quiet_libraries
 from rs_adapt.runs.data import changes_in_training
 from rs_adapt.runs.files import RESULT_FILE, STATE_FILE
-from rs_adapt.runs.folder import awaits_finish, lock_run_folder, open_run_folder
+from rs_adapt.runs.folder import awaits_finish, lock_run_folder, open_run_folder, recorded_threads
 from rs_adapt.runs.hashes import write_hashes
 from rs_adapt.runs.locking import inherited_locks
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records import Result, RunStart, read_record, write_record
+from rs_adapt.threads import automatic_threads
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -111,7 +113,11 @@ def train(
             return start, has_state, has_state and awaits_finish(run_dir)
 
         inherited_locks()
-        with ExitStack() as lock, process_group(on_gpu=torch.cuda.is_available()):
+        on_gpu = torch.cuda.is_available()
+        threads = automatic_threads(
+            width=backbone_width(cfg), on_gpu=on_gpu, recorded=recorded_threads(run_dir) if resume else None
+        )
+        with ExitStack() as lock, threads, process_group(on_gpu=on_gpu):
             first = rank_and_world_size()[0] == 0
             recorder = Recorder(loggers=Loggers(loggers if first else ()), display=display if first else None)
             try:

@@ -10,6 +10,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
+
+from rs_adapt.config.segmentor import backbone_width
 from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
 from rs_adapt.engine.build import Split, build_loader, loader_settings, prepare_data
 from rs_adapt.engine.environment import environment
@@ -44,6 +47,7 @@ from rs_adapt.runs.records import (
     write_record,
 )
 from rs_adapt.scores.intervals import interval_facts
+from rs_adapt.threads import automatic_threads
 
 if TYPE_CHECKING:
     from rs_adapt.config.execution import Tta
@@ -84,16 +88,18 @@ def score_checkpoint(
     """
     with quiet_libraries():
         predictor = load_calibrated(cfg, checkpoint, device=device)
-        return _score(
-            cfg,
-            predictor,
-            checkpoint,
-            split=split,
-            out_dir=out_dir,
-            overlays=overlays,
-            tta=tta,
-            on_progress=on_progress,
-        )
+        # As in training, so that equal weights give equal scores.
+        with automatic_threads(width=backbone_width(cfg), on_gpu=torch.cuda.is_available()):
+            return _score(
+                cfg,
+                predictor,
+                checkpoint,
+                split=split,
+                out_dir=out_dir,
+                overlays=overlays,
+                tta=tta,
+                on_progress=on_progress,
+            )
 
 
 @contextmanager

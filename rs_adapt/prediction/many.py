@@ -16,6 +16,7 @@ from rs_adapt.prediction.predict import MapRecord, OnStart, predict_scene
 from rs_adapt.prediction.settings import MapSettings
 from rs_adapt.prediction.skipping import skip_scene
 from rs_adapt.progress import OnProgress, no_progress
+from rs_adapt.threads import threads_per_process
 
 if TYPE_CHECKING:
     from rs_adapt.prediction.appearance import Appearance
@@ -145,7 +146,7 @@ def _load(work: MapWork, jobs: int, number: int) -> TilePredictor:
         import torch
 
         use_plugins(work.plugins)
-        torch.set_num_threads(max(1, default_jobs() // jobs))
+        torch.set_num_threads(threads_per_process(default_jobs(), jobs))
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         device = deal_device(work.device, number, count)
         _predictors.append(load_members(work.members, device=device))

@@ -25,6 +25,7 @@ from rs_adapt.prediction.strips import MapInUse, is_finished, is_in_use, strips_
 from rs_adapt.prediction.writing import CACHE_MIB
 from rs_adapt.progress import OnProgress
 from rs_adapt.signals import STOP_SIGNALS, handle_signals
+from rs_adapt.threads import threads_per_process
 
 _TICK_S = 0.2
 # Interval of checks on maps that other processes make.
@@ -98,7 +99,7 @@ class QueuedScene:
         use_plugins(self.work.plugins)
         # A job has its cores to itself. Restored for a caller who carries it out in its own process.
         threads = torch.get_num_threads()
-        torch.set_num_threads(default_jobs())
+        torch.set_num_threads(threads_per_process(default_jobs(), 1))
         try:
             predictor = load_members(self.work.members, device=self.work.device)
             return predict_one(predictor, self.work, self.scene, self.out)

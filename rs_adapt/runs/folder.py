@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from rs_adapt.config.sameness import changed_settings, result_settings
-from rs_adapt.errors import CheckpointMismatch, ConfigError, OutputExists
+from rs_adapt.errors import CheckpointMismatch, ConfigError, OutputExists, RsAdaptError
 from rs_adapt.files import write_json, write_text
 from rs_adapt.leftovers import is_leftover
 from rs_adapt.links import check_no_links
@@ -16,7 +16,7 @@ from rs_adapt.runs.clearing import clear_run, holds_run, refuse_nested_run, sort
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, DATA_FILE, PACKS_DIR, RESULT_FILE, STATE_FILE, TENSORS_FILE
 from rs_adapt.runs.locking import lock_run, refuse_locked_run
 from rs_adapt.runs.plugins import require_same_plugins
-from rs_adapt.runs.records import FORMAT, DataRecord, RunStart, TileDigests, write_record
+from rs_adapt.runs.records import FORMAT, DataRecord, RunStart, TileDigests, read_record, write_record
 
 # Characters of a value in a message.
 _LONGEST = 60
@@ -58,6 +58,15 @@ def is_finished(run_dir: Path, *, cfg_text: str) -> bool:
         return False
     _check_same_settings(run_dir, cfg_text)
     return True
+
+
+def recorded_threads(run_dir: Path) -> int | None:
+    """Return the number of torch's threads that an interrupted run began with; None where it is not known."""
+    # A damaged file is reported by the checks of the folder.
+    with suppress(RsAdaptError):
+        start = read_record(run_dir / CELL_FILE, RunStart)
+        return None if start is None else start.environment.threads
+    return None
 
 
 def check_run_folder(run_dir: Path, *, cfg_text: str, resume: bool, overwrite: bool) -> None:

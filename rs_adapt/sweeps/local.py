@@ -14,9 +14,7 @@ from rs_adapt.links import append_bytes
 from rs_adapt.runs.files import SWEEP_LOG_FILE
 from rs_adapt.sweeps.identity import Identity
 from rs_adapt.sweeps.work import Order, format_order
-
-# Width of tokens up to which a second thread costs more than it gives (benchmarks/RESULTS.md, "Threads").
-_SMALL_WIDTH = 192
+from rs_adapt.threads import is_small
 
 
 class LocalJob:
@@ -106,7 +104,7 @@ class Local:
 
 def _has_small_backbone(identity: Identity) -> bool:
     width = identity.get("model.backbone.embed_dim", identity.get("model.segmentor.backbone.embed_dim"))
-    return isinstance(width, int) and width <= _SMALL_WIDTH
+    return is_small(width)
 
 
 def find_visible_gpus() -> tuple[str, ...]:
