@@ -201,14 +201,19 @@ class EarthAdapter(Adapter):
     def _low_pass(self, z_BPC: Tensor, grid_hw: tuple[int, int]) -> Tensor:
         """Return `Re(A_h z A_w^T)`: the real part of z within the box of low frequencies."""
         h, w = grid_hw
-        key = (h, w, z_BPC.dtype, z_BPC.device)
-        if key not in self._operators:
-            self._operators[key] = self._build_operators(*key)
-        rows, columns = self._operators[key]
+        rows, columns = self._cached_operators(h, w, z_BPC.dtype, z_BPC.device)
         # (B, h, w, C) -> (B, h, 2w, C): real and imaginary part, which the second matmul joins without a transpose.
         y = torch.matmul(columns, z_BPC.reshape(z_BPC.shape[0], h, w, -1))
         y = torch.matmul(rows, y.reshape(y.shape[0], 2 * h, -1))
         return y.view(z_BPC.shape)
+
+    # A compiler takes them as constants: one that saw the cache being filled would compile again for a full one.
+    @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+    def _cached_operators(self, h: int, w: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+        key = (h, w, dtype, device)
+        if key not in self._operators:
+            self._operators[key] = self._build_operators(*key)
+        return self._operators[key]
 
     def _build_operators(self, h: int, w: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return `rows` (h, 2h), real and imaginary columns in turn, and `columns` (2w, w), real rows first."""
