@@ -243,5 +243,9 @@ def seed_iteration(seed: int, iteration: int, rank: int = 0, processes: int = 1)
     def key(stream: int) -> int:
         return int(np.random.SeedSequence((seed, iteration, stream)).generate_state(1, np.uint64)[0])
 
-    torch.manual_seed(key(0 if processes == 1 else 1 + rank))
+    own = key(0 if processes == 1 else 1 + rank)
+    # Not torch.manual_seed, which formats the whole stack for every kind of GPU that is not in use.
+    torch.default_generator.manual_seed(own)
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        torch.cuda.manual_seed_all(own)
     seed_draws(key(0))
