@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from rs_adapt.errors import ConfigError
 
 AUTO = "auto"
-# Width of tokens up to which a second thread costs more than it gives (benchmarks/RESULTS.md, "Threads").
+# Width of tokens up to which a model has one thread (benchmarks/RESULTS.md, "Threads").
 SMALL_WIDTH = 192
 MOST_THREADS = 1024
 VARIABLE = "OMP_NUM_THREADS"
@@ -53,7 +53,7 @@ def set_threads(text: str) -> None:
 
 
 def is_small(width: object) -> bool:
-    """Return whether one thread is fastest for a backbone whose tokens have this width; False if it has none."""
+    """Return whether a backbone whose tokens have this width computes with one thread; False if it has no width."""
     return isinstance(width, int) and width <= SMALL_WIDTH
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,7 +75,7 @@ def adapted_block(
     An adapter is shown the tokens that it knows, prefix and patches; a head's queries pass it by.
 
     Args:
-        vit: A `Vit`; read are `adapter`, `num_prefix` and `run_block`.
+        vit: A `Vit`; read are `adapter`, `num_prefix`, `recomputes`, `training` and `run_block`.
         layer: Index of the block, from 0.
         x_BND: Prefix, queries, patches.
         context: Second argument of the block.
@@ -85,18 +86,17 @@ def adapted_block(
     """
     adapter, start = vit.adapter, vit.num_prefix
     if adapter is None:
-        plain_BND: Tensor = vit.run_block(layer, x_BND, context, attend_B1NN)
-        return plain_BND
+        return _run_block(vit, layer, x_BND, context, attend_B1NN)
     prompt_MD = adapter.tokens(layer)
     if prompt_MD is None:
-        x_BND = vit.run_block(layer, x_BND, context, attend_B1NN)
+        x_BND = _run_block(vit, layer, x_BND, context, attend_B1NN)
     else:
         prompt_BMD = prompt_MD.to(x_BND.dtype).expand(x_BND.shape[0], -1, -1)
         end = start + prompt_BMD.shape[1]
         x_BND = torch.cat([x_BND[:, :start], prompt_BMD, x_BND[:, start:]], dim=1)
         if attend_B1NN is not None:
             attend_B1NN = _insert(_insert(attend_B1NN, start, end, dim=2), start, end, dim=3)
-        x_BND = vit.run_block(layer, x_BND, context, attend_B1NN)
+        x_BND = _run_block(vit, layer, x_BND, context, attend_B1NN)
         x_BND = torch.cat([x_BND[:, :start], x_BND[:, end:]], dim=1)
     if not num_queries:
         adapted_BND: Tensor = adapter.after_block(x_BND, layer, grid_hw)
@@ -104,6 +104,19 @@ def adapted_block(
     prefix_BND, queries_BND, patches_BND = x_BND.tensor_split((start, start + num_queries), dim=1)
     own_BND = adapter.after_block(torch.cat([prefix_BND, patches_BND], dim=1), layer, grid_hw)
     return torch.cat([own_BND[:, :start], queries_BND, own_BND[:, start:]], dim=1)
+
+
+def _run_block(vit: Any, layer: int, x_BND: Tensor, context: Any, attend_B1NN: Tensor | None) -> Tensor:
+    """Return the tokens after a block; where the ViT says so, only its input is saved for the backward pass.
+
+    The block alone, with the layers that an adapter changed, is computed again, with the draws of its drop-out. What an
+    adapter does between blocks may depend on the images of the last forward pass, which can be others by then.
+    """
+    if vit.recomputes and vit.training and torch.is_grad_enabled():
+        again_BND: Tensor = checkpoint(vit.run_block, layer, x_BND, context, attend_B1NN, use_reentrant=False)
+        return again_BND
+    plain_BND: Tensor = vit.run_block(layer, x_BND, context, attend_B1NN)
+    return plain_BND
 
 
 def _insert(attend_B1NN: Tensor, start: int, end: int, *, dim: int) -> Tensor:

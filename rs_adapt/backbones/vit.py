@@ -38,6 +38,7 @@ class Vit(Backbone):
 
     Attributes:
         takes_tokens: False where attention is in windows, which cannot take the tokens of prompt methods.
+        recomputes: True computes each block again in the backward pass of training, which needs less memory.
 
     Args:
         parts: Makes the modules of the ViT; among them are `embeddings` and `layers`. It is called on the meta device.
@@ -63,6 +64,7 @@ class Vit(Backbone):
     """
 
     takes_tokens: ClassVar[bool] = True
+    recomputes: bool = False
     embeddings: nn.Module
     layers: nn.ModuleList
 
@@ -212,6 +214,11 @@ class Vit(Backbone):
             for layer in range(self.out_layers[-1] + 1):
                 x_BND = self.run_block(layer, x_BND, context)
         return x_BND
+
+    def base_map(self, x_B3HW: Tensor) -> Tensor:
+        """Return the last feature map of the plain ViT, without gradient: that of `without_adapter`, without others."""
+        map_BDhw = tokens_to_map(self.base_tokens(x_B3HW), self.grid(x_B3HW), num_prefix=self.num_prefix)
+        return scale_map(map_BDhw, self.level_scales[-1])
 
     def _maps(self, x_B3HW: Tensor, grid_hw: tuple[int, int]) -> tuple[list[Tensor], BlocksLeft | None]:
         if self.adapter is not None:

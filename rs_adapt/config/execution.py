@@ -9,6 +9,8 @@ from typing import Literal, get_args
 from rs_adapt.errors import ConfigError, UnknownName
 
 PRECISIONS = ("fp32", "bf16")
+# What the backward pass needs is saved, or computed again block by block.
+NORMAL, LOW = "normal", "low"
 # Views of a tile whose probabilities are averaged at test time.
 Tta = Literal["flips", "d4", "scales"]
 NO_LOGGER = "none"
@@ -36,6 +38,16 @@ def check_precision(name: object) -> None:
     """
     if name not in PRECISIONS:
         raise ConfigError(f"The precision is {name!r}. Allowed: {' or '.join(PRECISIONS)}.")
+
+
+def check_memory(name: object) -> None:
+    """Refuse a value of `runtime.memory` that is neither "normal" nor "low".
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if name not in (NORMAL, LOW):
+        raise ConfigError(f"runtime.memory is {name!r}. Allowed: {NORMAL} or {LOW}.")
 
 
 def check_tta(name: str | None) -> None:

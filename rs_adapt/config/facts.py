@@ -271,6 +271,9 @@ class RuntimeFacts(TypedDict):
 
     precision: str
     num_workers: int
+    memory: str
+    tf32: bool
+    fused_adamw: bool
 
 
 class MergedTree(TypedDict):

@@ -28,8 +28,9 @@ PLACES = (
     "default_hooks",
     "launcher",
 )
-# Keys at any depth: loaders' processes (samples do not depend on them), and texts for people.
-IGNORED = ("num_workers", "persistent_workers", *WORDING)
+# Keys at any depth: loaders' processes (samples do not depend on them), what is computed again in the backward pass
+# (gradients do not depend on it), and texts for people.
+IGNORED = ("num_workers", "persistent_workers", "memory", *WORDING)
 
 # JSON values by dotted key.
 Settings: TypeAlias = Mapping[str, JsonValue]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import wire_data, wire_model, wire_protocol, wire_regions, words
 from rs_adapt.config.added_keys import absent_classes_in, absent_classes_of
 from rs_adapt.config.class_names import check_class_names
-from rs_adapt.config.execution import check_precision
+from rs_adapt.config.execution import NORMAL, check_memory, check_precision
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError
 
@@ -44,6 +44,9 @@ def wire(
     # Files of your own may be older than the keys.
     resolved["protocol"].setdefault("teacher_view", "plain")
     resolved["protocol"].setdefault("ignored_pixels", "left_out")
+    resolved["runtime"].setdefault("memory", NORMAL)
+    resolved["runtime"].setdefault("tf32", False)
+    resolved["runtime"].setdefault("fused_adamw", False)
     _check(resolved)
     wire_data.resolve_distortion(resolved["bench"]["pipeline"])
     wire_protocol.check_protocol(resolved, cell)
@@ -99,6 +102,8 @@ def wire(
                 "weight_decay": optim["weight_decay"],
                 "betas": (0.9, 0.999),
                 "eps": 1e-8,
+                # Version 0.1.0 did not store the key.
+                **({"fused": True} if runtime["fused_adamw"] else {}),
             },
             "paramwise_cfg": _paramwise(resolved),
         },
@@ -142,6 +147,7 @@ def _check(tree: MergedTree) -> None:
     if ratio[0] > ratio[1]:
         raise ConfigError(f"bench.pipeline.resize_ratio is {ratio}; it must be two factors above 0, smallest first.")
     check_precision(runtime["precision"])
+    check_memory(runtime["memory"])
     check_class_names(bench["classes"], f"Bench {bench['name']}")
     if len(bench["classes"]) != len(bench["palette"]):
         raise ConfigError(

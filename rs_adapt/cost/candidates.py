@@ -19,6 +19,7 @@ from rs_adapt.config import Cell, compose
 from rs_adapt.engine.build import build_model
 from rs_adapt.engine.optim import autocast
 from rs_adapt.engine.parameters import build_on_meta
+from rs_adapt.engine.recomputing import recompute_blocks
 from rs_adapt.errors import ConfigError, NonFiniteLoss
 from rs_adapt.progress import OnProgress
 from rs_adapt.registry import load_libraries
@@ -109,6 +110,7 @@ def build_candidates(cfgs: Mapping[str, ResolvedConfig], on_progress: OnProgress
         with name_method_in_errors(method):
             torch.manual_seed(cfg.randomness.seed)
             model = build_model(cfg)
+            recompute_blocks(cfg, model)
             _share_frozen(model, frozen)
             if batch is None:
                 batch = model.data_preprocessor(_random_crops(cfg), True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+
+from rs_adapt.engine.parts import segmentor_of
 
 
 def describe_memory(device_type: str) -> str:
@@ -44,7 +48,8 @@ def iteration_bytes(run: Callable[[], object], model: nn.Module, optimizer: Opti
         run()
         torch.cuda.synchronize(device)
         return sum(persistent.values()) + torch.cuda.max_memory_allocated(device) - before
-    saved = collect_saved_tensors(run)
+    with _inputs_of_recomputed_blocks(model) as inputs:
+        saved = collect_saved_tensors(run) | inputs
     gradients = sum(p.numel() * p.element_size() for p in model.parameters() if p.requires_grad)
     return gradients + sum((persistent | saved).values())
 
@@ -60,6 +65,24 @@ def collect_saved_tensors(run: Callable[[], object]) -> dict[int, int]:
     with torch.autograd.graph.saved_tensors_hooks(record, lambda tensor: tensor):
         run()
     return saved
+
+
+@contextmanager
+def _inputs_of_recomputed_blocks(model: nn.Module) -> Iterator[dict[int, int]]:
+    """Return bytes by address of what recomputation holds, which autograd does not know: the inputs of the blocks."""
+    inputs: dict[int, int] = {}
+    backbone: Any = getattr(segmentor_of(model), "backbone", None)
+    layers = backbone.layers if getattr(backbone, "recomputes", False) else ()
+
+    def record(_layer: nn.Module, args: tuple[Any, ...]) -> None:
+        inputs.update(find_storages(args[:1]))
+
+    handles = [layer.register_forward_pre_hook(record) for layer in layers]
+    try:
+        yield inputs
+    finally:
+        for handle in handles:
+            handle.remove()
 
 
 def find_storages(tensors: Iterable[Tensor]) -> dict[int, int]:

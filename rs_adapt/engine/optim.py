@@ -26,6 +26,22 @@ def autocast(precision: Precision, device_type: str) -> AbstractContextManager[A
     return torch.autocast(device_type, dtype=torch.bfloat16)
 
 
+@contextmanager
+def tf32_products(allowed: bool) -> Iterator[None]:
+    """Round the factors of fp32 matrix products on a GPU to TF32 (10 bits of mantissa) while the context lasts.
+
+    Args:
+        allowed: Whether to; False leaves torch's setting, which is exact unless somebody changed it.
+    """
+    matmul = torch.backends.cuda.matmul
+    before = matmul.allow_tf32
+    matmul.allow_tf32 = before or allowed
+    try:
+        yield
+    finally:
+        matmul.allow_tf32 = before
+
+
 @OPTIM_WRAPPERS.register_module()
 class OptimWrapper(MMOptimWrapper):  # type: ignore[misc]
     """mmengine's wrapper with a precision and a check of the loss.

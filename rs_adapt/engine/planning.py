@@ -14,6 +14,7 @@ from rs_adapt.engine.environment import environment
 from rs_adapt.engine.initial import find_initial_weights
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of
+from rs_adapt.engine.recomputing import recompute_blocks
 from rs_adapt.engine.registered import check_registered
 from rs_adapt.engine.results import tuned_values
 from rs_adapt.engine.tasks import data_check_of
@@ -56,6 +57,7 @@ def plan_training(
     is_same = not resume or require_same_data(folder, data.digests)
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
     model = build_on_meta(cfg)
+    recompute_blocks(cfg, model)
     initial = find_initial_weights(cfg, segmentor_of(model), start_from, resume=resume)
     require_trainable(cfg.strategy, has_start=initial is not None)
     require_teacher(cfg.strategy, has_teacher=teacher is not None)

@@ -23,6 +23,7 @@ from torch import nn
 
 from rs_adapt.engine.data_parallel import DataParallel
 from rs_adapt.engine.loaders import ends_with_training
+from rs_adapt.engine.recomputing import recompute_blocks
 from rs_adapt.launching import end_with_parent
 from rs_adapt.processes import local_batch_size, rank_and_world_size
 from rs_adapt.runs.files import LOG_FILE
@@ -108,6 +109,7 @@ def build_runner(
     settings.train_dataloader.batch_size = local_batch_size(settings.train_dataloader.batch_size, processes)
     settings.launcher = "pytorch" if processes > 1 else "none"
     runner: CellRunner = CellRunner.from_cfg(settings)
+    recompute_blocks(cfg, runner.model)
     for hook in hooks:
         runner.register_hook(hook)
     return runner

@@ -21,6 +21,7 @@ from rs_adapt.engine.image_start import start_from_images
 from rs_adapt.engine.initial import load_initial_weights, read_initial_weights
 from rs_adapt.engine.loaders import training_loaders
 from rs_adapt.engine.loggers import Loggers
+from rs_adapt.engine.optim import tf32_products
 from rs_adapt.engine.parameters import count_parameters
 from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.planning import plan_training, start_facts
@@ -117,7 +118,7 @@ def train(
         threads = automatic_threads(
             width=backbone_width(cfg), on_gpu=on_gpu, recorded=recorded_threads(run_dir) if resume else None
         )
-        with ExitStack() as lock, threads, process_group(on_gpu=on_gpu):
+        with ExitStack() as lock, threads, tf32_products(cfg.runtime.tf32), process_group(on_gpu=on_gpu):
             first = rank_and_world_size()[0] == 0
             recorder = Recorder(loggers=Loggers(loggers if first else ()), display=display if first else None)
             try:

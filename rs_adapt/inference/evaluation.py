@@ -17,6 +17,7 @@ from rs_adapt.disk import describe_disk_failure, disk_remedy, find_disk_failure
 from rs_adapt.engine.build import Split, build_loader, loader_settings, prepare_data
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.evaluate import evaluate
+from rs_adapt.engine.optim import tf32_products
 from rs_adapt.engine.per_image import make_per_image, scored_classes
 from rs_adapt.engine.results import protocol_facts, score_fields, tuned_values
 from rs_adapt.errors import CheckpointMismatch, ConfigError, RsAdaptError
@@ -89,7 +90,8 @@ def score_checkpoint(
     with quiet_libraries():
         predictor = load_calibrated(cfg, checkpoint, device=device)
         # As in training, so that equal weights give equal scores.
-        with automatic_threads(width=backbone_width(cfg), on_gpu=torch.cuda.is_available()):
+        threads = automatic_threads(width=backbone_width(cfg), on_gpu=torch.cuda.is_available())
+        with threads, tf32_products(cfg.runtime.tf32):
             return _score(
                 cfg,
                 predictor,

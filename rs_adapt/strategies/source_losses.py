@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError
@@ -68,12 +67,11 @@ class SourceLosses(nn.Module):
         features = segmentor.extract_feat(source["inputs"])
         losses = segmentor.decode_head.loss(features, source["data_samples"], segmentor.train_cfg)
         named = {f"source.decode.{name}": value for name, value in losses.items()}
-        with torch.no_grad(), segmentor.backbone.without_adapter():
-            frozen = segmentor.backbone(source["inputs"])
+        frozen_BDhw = segmentor.backbone.base_map(source["inputs"])
         if self.feature_weight:
             distance = feature_distance(
                 features[-1],
-                frozen[-1],
+                frozen_BDhw,
                 labels_BHW,
                 num_classes=segmentor.decode_head.num_classes,
                 classes=self.feature_classes,
@@ -82,6 +80,6 @@ class SourceLosses(nn.Module):
             named["source.loss_feature_distance"] = self.feature_weight * distance
         if self.map is not None:
             mapped_BhwD = self.map(features[-1].movedim(1, -1))
-            alike_Bhw = nn.functional.cosine_similarity(mapped_BhwD.float(), frozen[-1].movedim(1, -1).float(), dim=-1)
+            alike_Bhw = nn.functional.cosine_similarity(mapped_BhwD.float(), frozen_BDhw.movedim(1, -1).float(), dim=-1)
             named["source.loss_distillation"] = self.distill_weight * (1 - alike_Bhw).mean()
         return named
