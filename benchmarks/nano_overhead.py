@@ -1,0 +1,137 @@
+"""What a training iteration of a small model costs beside its arithmetic.
+
+    python benchmarks/nano_overhead.py                          # synthetic-da, with nano and its usual strategy
+    python benchmarks/nano_overhead.py --iters 200 --bench synthetic-dg
+    python benchmarks/nano_overhead.py --profile 25             # the functions with the most time of their own besides
+
+A real run of `rs_adapt.engine.train` and a bare loop take turns in one process: after each iteration of the run, the
+same batch, already normalised, goes through a copy of its model: losses, backward pass, AdamW. Both are therefore under
+the same load. The share is the bare time over the run's time; 100 % would be a run without loader, hooks, schedule, log
+and checks. Images are loaded in the process itself unless `--num-workers` says otherwise. CPU seconds are those of this
+process, and on a busy machine the ones to compare.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import cProfile
+import os
+import pstats
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch
+from mmengine.hooks import Hook
+
+from rs_adapt.api.configuration import compose
+from rs_adapt.engine.train import train
+
+WARMUP_ITERS = 5
+
+
+class Turns(Hook):  # type: ignore[misc]
+    """Times the iterations of a run, and does the arithmetic of each again on a copy of the model."""
+
+    # Behind all other hooks, whose time is the run's.
+    priority = "LOWEST"
+
+    def __init__(self, profile: cProfile.Profile | None) -> None:
+        self.profile = profile
+        self.run_s: list[tuple[float, float]] = []
+        self.bare_s: list[tuple[float, float]] = []
+        self._began = (0.0, 0.0)
+
+    def before_train(self, runner: Any) -> None:
+        """Copy model and optimizer."""
+        self.model: Any = copy.deepcopy(runner.model)
+        names = {id(parameter): name for name, parameter in runner.model.named_parameters()}
+        own = dict(self.model.named_parameters())
+        groups = [
+            {**group, "params": [own[names[id(parameter)]] for parameter in group["params"]]}
+            for group in runner.optim_wrapper.optimizer.param_groups
+        ]
+        self.optimizer = torch.optim.AdamW(groups)
+
+    def before_train_epoch(self, runner: Any) -> None:
+        """Begin to measure the first iteration."""
+        self._begin()
+
+    def after_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
+        """End one iteration of the run, do the same arithmetic, and begin the next one."""
+        if self.profile is not None:
+            self.profile.disable()
+        self.run_s.append(self._lap())
+        data = self.model.data_preprocessor(data_batch, True)
+        self._began = _now()
+        losses = self.model(**data, mode="loss")
+        loss = torch.stack([value for name, value in losses.items() if "loss" in name]).sum()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        self.bare_s.append(self._lap())
+        self._begin()
+
+    def _begin(self) -> None:
+        if self.profile is not None and len(self.run_s) >= WARMUP_ITERS:
+            self.profile.enable()
+        self._began = _now()
+
+    def _lap(self) -> tuple[float, float]:
+        return tuple(after - before for after, before in zip(_now(), self._began, strict=True))  # type: ignore[return-value]
+
+
+def _now() -> tuple[float, float]:
+    return time.perf_counter(), time.process_time()
+
+
+def main() -> None:
+    """Measure, and print seconds and shares."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", default="synthetic-da")
+    parser.add_argument("--iters", type=int, default=60)
+    parser.add_argument("--num-workers", type=int, default=0)
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of the configuration")
+    parser.add_argument("--profile", type=int, default=0, help="functions to list")
+    args = parser.parse_args()
+    warmup = ["strategy.warmup_iters=0"] if args.bench.endswith("-da") else []
+    profile = cProfile.Profile() if args.profile else None
+    turns = Turns(profile)
+    with tempfile.TemporaryDirectory() as folder:
+        cfg = compose(
+            args.bench,
+            iters=args.iters + WARMUP_ITERS,
+            num_workers=args.num_workers,
+            work_dir=Path(folder) / "run",
+            overrides=[*warmup, *args.set],
+        )
+        # Few tiles are scored: only iterations are measured.
+        for loader in (cfg.val_dataloader, cfg.test_dataloader, cfg.monitor.source_val, cfg.monitor.label_free):
+            if loader is not None:
+                loader.dataset.spread = 2
+        train(cfg, device="cpu", hooks=[turns])
+    print(f"{args.bench}, {args.iters} iterations, {torch.get_num_threads()} thread(s), {args.num_workers} workers")
+    for column, kind in enumerate(("wall", "CPU")):
+        run, bare = ([both[column] for both in times[WARMUP_ITERS:]] for times in (turns.run_s, turns.bare_s))
+        shares = [after / before for before, after in zip(run, bare, strict=True)]
+        print(
+            f"{kind}: run {_words(run, 1e3)} ms, bare {_words(bare, 1e3)} ms, share of medians "
+            f"{100 * statistics.median(bare) / statistics.median(run):.1f} %, by iteration {_words(shares, 100)} %"
+        )
+    if profile is not None:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(args.profile)
+        pstats.Stats(profile).sort_stats("cumtime").print_stats(2 * args.profile)
+
+
+def _words(values: list[float], factor: float) -> str:
+    middle = statistics.quantiles(values, n=4)
+    return f"{factor * statistics.median(values):.1f} ({factor * middle[0]:.1f} to {factor * middle[2]:.1f})"
+
+
+if __name__ == "__main__":
+    main()
