@@ -24,7 +24,13 @@ from rs_adapt.plugins import import_class
 
 SCOPE = "rs_adapt"
 
-_LAZY_PACKAGES = ("rs_adapt.backbones", "rs_adapt.heads", "rs_adapt.classification", "rs_adapt.captions", "rs_adapt.superresolution")
+_LAZY_PACKAGES = (
+    "rs_adapt.backbones",
+    "rs_adapt.heads",
+    "rs_adapt.classification",
+    "rs_adapt.captions",
+    "rs_adapt.superresolution",
+)
 
 
 class LazyRegistry(mm.Registry):  # type: ignore[misc]

@@ -2,8 +2,8 @@
 
 Launch: `rs-adapt train --bench synthetic-compose-dg` (no download, no GPU). 1200 captions to train on; to
 score, 200 items of each kind in styles that no training has: relations turned around, colours of two objects exchanged,
-a colour replaced, an object replaced. Beside them, and in no mean, stands zero-shot classification of the main cover of a
-tile, which no caption names: what fine-tuning forgets. Scores here say nothing about real images.
+a colour replaced, an object replaced. Beside them, and in no mean, stands zero-shot classification of the main cover
+of a tile, which no caption names: what fine-tuning forgets. Scores here say nothing about real images.
 """
 
 _base_ = "_captions.py"

@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rs_adapt.quaternions import check_quaternions, hamilton_matrix
 from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.adapters.contract.mid import Mid
 from rs_adapt.adapters.contract.nested import build_within, count_within
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
+from rs_adapt.quaternions import check_quaternions, hamilton_matrix
 from rs_adapt.registry import MODELS
 
 Start = Literal["uniform", "orthogonal"]

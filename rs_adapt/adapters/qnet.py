@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from rs_adapt.quaternions import QuaternionLinear, check_quaternions
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.contract.conditioned import ConditionedPrompts, Noise, count_conditioned_params
+from rs_adapt.quaternions import QuaternionLinear, check_quaternions
 from rs_adapt.registry import MODELS
 
 

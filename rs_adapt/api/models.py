@@ -102,7 +102,9 @@ def evaluate(
         bench, setting = without_folders(own_file), setting or "dg"
     use_plugins(map(Path, plugins))
     bench_file = resolve(bench, setting=setting, direction=direction).bench if bench else None
-    require_checkpoint(path, weights=weights, data_root=data_root, bench=bench_file, any_task=True, takes_velocities=bench is None)
+    require_checkpoint(
+        path, weights=weights, data_root=data_root, bench=bench_file, any_task=True, takes_velocities=bench is None
+    )
     folder = Path() if out is None else Path(out).expanduser()
     if out is not None:
         refuse_output_in_run(folder, may_hold_runs=True)

@@ -11,8 +11,7 @@ from rs_adapt.api.flow import is_super_resolution, not_taken
 from rs_adapt.config import axes
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.config.tasks import SEGMENTATION, task_of
-from rs_adapt.config.tasks import SUPER_RESOLUTION, task_of
+from rs_adapt.config.tasks import SEGMENTATION, SUPER_RESOLUTION, task_of
 from rs_adapt.config.weights_files import missing_weights, published_facts
 from rs_adapt.config.wire_regions import require_teacher, require_trainable
 from rs_adapt.datasets.prepare import require_raw_data

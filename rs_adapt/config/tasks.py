@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rs_adapt.config.facts import BenchFacts
 
-SEGMENTATION, CLASSIFICATION, CAPTIONS, SUPER_RESOLUTION = "segmentation", "classification", "captions"
+SEGMENTATION, CLASSIFICATION = "segmentation", "classification"
+CAPTIONS, SUPER_RESOLUTION = "captions", "super-resolution"
 # Of captions, the class of items whose true text did not score highest; no item is of it.
-WRONG = "wrong", "super-resolution"
+WRONG = "wrong"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,6 @@ WIRINGS: Mapping[str, Wiring] = {
     SEGMENTATION: segmentation.wire,
     CLASSIFICATION: classification.wire,
     CAPTIONS: captions.wire,
-,
     SUPER_RESOLUTION: super_resolution.wire,
 }
 

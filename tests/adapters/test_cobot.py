@@ -10,8 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from rs_adapt.adapters import AdaptFormer, Cobot, Lora, attach
-from rs_adapt.quaternions import hamilton_matrix
 from rs_adapt.errors import ConfigError
+from rs_adapt.quaternions import hamilton_matrix
 
 FACTS = {"embed_dim": 32, "depth": 4, "patch_px": 8, "mlp_dim": 64}
 LORA = {"type": "rs_adapt.Lora", "rank": 8, "targets": ("attn_q", "attn_v")}

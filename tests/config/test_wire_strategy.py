@@ -76,7 +76,13 @@ def rates(cfg: Config, *iterations: int) -> list[float]:
 
 def test_there_is_a_test_for_each_strategy() -> None:
     on_source = {"source_only", "source_styled", "source_randconv", "source_mixstyle"}
-    assert set(axes.values_of_task("strategy", "segmentation")) == {*SELF_TRAINING, *on_source, "source_free", "distill", "average"}
+    assert set(axes.values_of_task("strategy", "segmentation")) == {
+        *SELF_TRAINING,
+        *on_source,
+        "source_free",
+        "distill",
+        "average",
+    }
 
 
 @pytest.mark.parametrize("strategy", SELF_TRAINING)
