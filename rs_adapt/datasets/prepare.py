@@ -7,9 +7,9 @@ holds what it was made from and how many tiles; a folder whose facts still hold 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from rs_adapt.datasets.own.regions import ROLES, RegionPlan, missing_places, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
@@ -17,6 +17,7 @@ from rs_adapt.datasets.prepared_copies import MARKER
 from rs_adapt.datasets.prepared_marker import is_finished, is_finished_without_scenes, write_marker
 from rs_adapt.datasets.recipes import (
     COMPOSE_VERSION,
+    ComposeDrawer,
     ImagesRecipe,
     Recipe,
     ScenesRecipe,
@@ -34,8 +35,6 @@ from rs_adapt.locks import exclusive_folder
 from rs_adapt.progress import OnProgress, no_progress
 
 FORMAT = 1
-# Fills a folder, and returns the number of images by part.
-ComposeDrawer: TypeAlias = Callable[[SyntheticComposeRecipe, Path, OnProgress], dict[str, int]]
 
 
 def ensure_prepared(
@@ -60,7 +59,7 @@ def ensure_prepared(
         data_root: Folder of the raw images; only read.
         out_dir: The folder to make.
         on_progress: Called after each scene or image.
-        jobs: Processes that cut your own scenes; None takes all cores where there is much to cut.
+        jobs: Processes that cut your own scenes; None takes all cores if there is much to cut.
         roles: Regions of your own scenes that will be read: "source", "target". If folders of the other do not exist,
             these are cut alone.
         draw_compose: Draws the tiles of a `SyntheticComposeRecipe`, with what packages above this one draw with.
@@ -101,7 +100,7 @@ def ensure_prepared(
                 elif isinstance(recipe, SyntheticClassesRecipe):
                     counts = write_scene_classes(recipe, building, on_progress)
                 elif isinstance(recipe, SyntheticComposeRecipe):
-                    assert draw_compose is not None, "this caller prepares no captions"
+                    assert draw_compose is not None
                     counts = draw_compose(recipe, building, on_progress)
                 elif isinstance(recipe, ImagesRecipe):
                     counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
@@ -178,14 +177,11 @@ def _facts(
         from rs_adapt.datasets.synthetic.scene_classes import SCENE_CLASSES, SCENE_CLASSES_VERSION
 
         facts["generator"] = [SCENE_CLASSES_VERSION, *SCENE_CLASSES]
-    elif isinstance(recipe, SyntheticComposeRecipe):
-        facts["generator"] = COMPOSE_VERSION
     else:
         from rs_adapt.datasets.synthetic import GENERATOR_VERSION
 
-        facts["generator"] = GENERATOR_VERSION
-    plain: dict[str, object] = json.loads(json.dumps(facts))
-    return plain
+        facts["generator"] = COMPOSE_VERSION if isinstance(recipe, SyntheticComposeRecipe) else GENERATOR_VERSION
+    return dict(json.loads(json.dumps(facts)))
 
 
 def _plain(value: object) -> object:

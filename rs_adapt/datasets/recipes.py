@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.progress import OnProgress
 
 _FROZEN = ConfigDict(frozen=True)
 
@@ -194,6 +196,8 @@ class ScenesRecipe(BaseModel):
         return {"source": self.source, "target": self.target}
 
 
+# Fills a folder, and returns the number of images by part.
+ComposeDrawer: TypeAlias = Callable[[SyntheticComposeRecipe, Path, OnProgress], dict[str, int]]
 # To be raised whenever `rs_adapt.captions.drawn` gives other images or texts.
 COMPOSE_VERSION = 1
 
