@@ -26,6 +26,8 @@ from rs_adapt.registry import MODELS
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "guides" / "methods.md"
 BACKBONES = ("dinov2_s", "dinov2_b", "dinov2_l")
+# Of CLIP ViT-B/16, whose visual tower is as wide and deep as DINOv2 B.
+TEXT_TOWER = {"text_embed_dim": 512, "text_depth": 12}
 HOOKS = {
     "tokens": "tokens at the input of blocks",
     "after_block": "the output of blocks",
@@ -43,7 +45,7 @@ The values of `--method`. This page is written from the code by `make docs`, and
 | between the blocks | `earth-adapter`, `rein`, `bridge` |
 | tokens | `vpt`, `dcpl`, `qnet` |
 | bottlenecks | `adapter` (Houlsby), `adaptformer`, `cobot` (on another method) |
-| changes of weights | `lora`, `soma`, `recycle-lora`, `flora`, `sam-parser`, `hclip`, `bitfit`, `norm` |
+| changes of weights | `lora`, `soma`, `recycle-lora`, `flora`, `sam-parser`, `hclip`, `hclip-both`, `bitfit`, `norm` |
 | of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:dora`, `peft:pissa`, see below |
 | stacks | names joined by `+`, such as `lora+earth-adapter` |
 | gates | `gate:` before a method or a stack: `gate:lora+adaptformer`; `crossearth-gate`, `crossearth-gate-off` |
@@ -53,7 +55,7 @@ grid. Those that change weights can be folded into a plain backbone (`rs-adapt e
 recipe (`configs/method/_recipe.py`).
 
 In the table below, parameters are those of the adapter for DINOv2 S, B and L with the settings of its file in
-`configs/method/`, without the decode head.
+`configs/method/`, without the decode head. `hclip-both` sits in both towers of CLIP; its count is that with ViT-B/16.
 
 """
 NOT_BUILT = """
@@ -105,10 +107,16 @@ def _row(name: str, file: dict[str, Any], cls: type[Adapter] | None) -> str:
     if cls is None:
         counts = ["0" if name == "frozen" else "all"] * len(BACKBONES)
         return f"| `{name}` | {link} | {' | '.join(counts)} | - | - |"
-    counts = [f"{_count(file, cls, backbone):,}".replace(",", " ") for backbone in BACKBONES]
+    on_texts = "text_embed_dim" in file["model"]["backbone"]["adapter"]
+    counts = [
+        "-" if on_texts and backbone != "dinov2_b" else f"{_count(file, cls, backbone):,}".replace(",", " ")
+        for backbone in BACKBONES
+    ]
     adapter = _built(file, cls)
     merges = "yes" if adapter.why_unmergeable() is None else "no"
-    return f"| `{name}` | {link} | {' | '.join(counts)} | {_acts_on(adapter)} | {merges} |"
+    # It mixes its tensor once a pass, which is all that it sees of the images.
+    acts_on = f"{_acts_on(adapter).partition(';')[0]}, of both towers" if on_texts else _acts_on(adapter)
+    return f"| `{name}` | {link} | {' | '.join(counts)} | {acts_on} | {merges} |"
 
 
 def _count(file: dict[str, Any], cls: type[Adapter], backbone: str) -> int:
@@ -120,7 +128,7 @@ def _count(file: dict[str, Any], cls: type[Adapter], backbone: str) -> int:
 
 def _settings(file: dict[str, Any], backbone: str) -> dict[str, Any]:
     # Counts do not depend on the length of a schedule.
-    facts = adapter_facts(axes.load("backbone", backbone)["model"]["backbone"]) | {"total_iters": 20_000}
+    facts = adapter_facts(axes.load("backbone", backbone)["model"]["backbone"]) | {"total_iters": 20_000} | TEXT_TOWER
     given = {key: value for key, value in file["model"]["backbone"]["adapter"].items() if key != "type"}
     return {key: _resolve(key, value, facts) for key, value in given.items()}
 

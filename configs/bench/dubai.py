@@ -41,6 +41,8 @@ bench = dict(
     # Windows of the size that the backbone and the head were trained on.
     inference=dict(mode="slide", crop_px=128, stride_px=128),
     defaults=dict(method="earth_adapter", backbone="dinov2_nano", head="linear"),
+    # Setting ov: one class that is an area and one that is made of things.
+    ov=dict(unseen=["water", "road"], defaults=dict(method="lora", backbone="nano_clip", head="cost_small")),
     prepare=dict(
         kind="images",
         image_dir="dubai/images",

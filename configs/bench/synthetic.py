@@ -16,6 +16,8 @@ bench = dict(
     default=True,
     title="Synthetic scenes, north to south",
     data="synthetic",
+    # Setting ov: one that looks alike in both regions, and one that does not.
+    ov=dict(unseen=["water", "bare"], defaults=dict(method="lora", backbone="nano_clip", head="cost_small")),
     # Of the target.
     gsd_m=0.7,
     source=dict(

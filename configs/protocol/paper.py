@@ -14,6 +14,7 @@ _base_ = "strict.py"
 protocol = dict(
     name="paper",
     title="Earth-Adapter's: best of ten evaluations on the target's validation labels",
+    settings=["da", "dg", "ss"],
     target_crops="by_labels",
     # One pipeline for both domains, with the distortion in it.
     teacher_view="distorted",

@@ -11,7 +11,7 @@ protocol = dict(
     name="strict",
     version=1,
     title="the last weights; target labels are read to score only",
-    settings=["da", "dg", "ss"],
+    settings=["da", "dg", "ss", "ov"],
     # Bench families that it is meant for; None for all.
     families=None,
     # Which images of the target adaptation learns from, and whether its crops are drawn "blind" or "by_labels".

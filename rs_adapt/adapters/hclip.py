@@ -7,6 +7,7 @@ M = D / P diagonal blocks.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -55,10 +56,17 @@ class TransformBank(nn.Module):
             return cayley(mixed_MPP) if self.orthogonal else mixed_MPP
 
 
+class Transforms(Protocol):
+    """What gives the diagonal blocks of a slot."""
+
+    def transforms(self, slot: int) -> Tensor:
+        """Return the diagonal blocks (M, P, P) of a slot, fp32."""
+
+
 class BlockDiagonal(WeightChange):
     """A block-diagonal transform: `W diag(R_1 .. R_M)` on a layer's inputs, or `diag(R_1 .. R_M) W` on its outputs."""
 
-    def __init__(self, bank: TransformBank, slot: int, *, on_inputs: bool) -> None:
+    def __init__(self, bank: Transforms, slot: int, *, on_inputs: bool) -> None:
         super().__init__()
         # In a tuple, which torch does not search for submodules: the bank is one of the adapter.
         self._bank, self.slot, self.on_inputs = (bank,), slot, on_inputs
@@ -85,7 +93,7 @@ class HClip(WrappingAdapter):
 
     `orthogonal=True` takes rotations `(I - A)(I + A)^-1`, `A = (R - R^T) / 2`, which leave the hyperspherical energy of
     the rows of q, k and v unchanged (for the output of attention that of the columns); the paper does this with
-    the text encoder, which a segmentation backbone does not have.
+    the text encoder, which this class does not touch: `HClipBoth` is the whole method.
 
     Departs from the reference in (SJTU-DeepVisionLab/H-CLIP @ d92c35d): one encoder, so S3 relates the blocks of one
     weight only; any width that P divides; it has no weight decay, which would pull R to zero and not to

@@ -178,6 +178,13 @@ class Stack(Adapter):
             )
         return linked[0] if linked else None
 
+    def text_side(self) -> Adapter | None:
+        """Return the part in the text tower of the only adapter that has one."""
+        sides = [side for adapter in self._all() if (side := adapter.text_side()) is not None]
+        if len(sides) > 1:
+            raise ConfigError("Stack: two adapters sit in the text tower, which takes one. Remove one of them.")
+        return sides[0] if sides else None
+
     def adapter_params(self) -> dict[str, nn.Parameter]:
         """Return the trainable parameters of all adapters, each as its adapter states them."""
         return {

@@ -14,6 +14,7 @@ from rs_adapt.api.checkpoints import find_checkpoint
 from rs_adapt.api.presence import require_map_checkpoints
 from rs_adapt.api.progress import Progress, print_loading, print_notes, progress_callback
 from rs_adapt.api.reading import RunLike
+from rs_adapt.errors import ConfigError
 from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.hub_packs import hub_origin
 from rs_adapt.runs.run import Run
@@ -66,6 +67,7 @@ def predict(
     launcher: LauncherKind = "local",
     slurm: Mapping[str, object] | None = None,
     evaluate: PathLike | None = None,
+    classes: Sequence[str] | None = None,
     overwrite: bool = False,
     skip_errors: bool = False,
     plugins: Sequence[PathLike] = (),
@@ -126,6 +128,8 @@ def predict(
             `{"cluster": "local"}` runs them as processes of this machine.
         evaluate: Labels to score the maps against, read as the run's bench reads labels: a file, or for several scenes
             a folder in which each label is named like its scene.
+        classes: Words in place of the classes of the training, such as `["solar panel", "road"]`, for runs whose
+            classes are texts (heads `cost` and `text`). The text tower's weights are needed.
         overwrite: Replace maps that exist.
         skip_errors: Name blocks of a scene that cannot be read, and leave them without data; scenes that cannot be read
             at all are left out. By default the call stops.
@@ -158,6 +162,10 @@ def predict(
     from rs_adapt.prediction.inputs import find_scenes, output_files
 
     check_launcher(launcher, jobs=jobs, slurm=slurm)
+    if classes is not None and not classes:
+        raise ConfigError("--classes names no class. Give one word or more, separated by commas.")
+    if classes is not None and evaluate is not None:
+        raise ConfigError("--evaluate scores the classes of the training, and --classes replaces them. Leave one out.")
     runs = [run] if isinstance(run, Run | str | os.PathLike) else list(run)
     folders = [find_checkpoint(one, progress=progress) for one in runs]
     check_adaptation(adapt, folders, steps=adapt_steps, lr=adapt_lr)
@@ -176,6 +184,7 @@ def predict(
     wait_passively()
     print_loading(progress)
     from rs_adapt.api.pace import Pace
+    from rs_adapt.inference.words import colours_of
     from rs_adapt.prediction.appearance import choose_appearance
     from rs_adapt.prediction.checkpoints import choose_tile_px, read_checkpoint, scoring_config
     from rs_adapt.prediction.extent import Area, parse_bounds
@@ -198,7 +207,9 @@ def predict(
     check_members(folders, manifests, appearances)
     manifest, appearance = manifests[0], appearances[0]
     base = None if weights is None else os.fspath(weights)
-    members = [checkpoint.member(weights=base, precision=precision) for checkpoint in checkpoints]
+    words = tuple(classes or ())
+    names = words or tuple(manifest.classes)
+    members = [checkpoint.member(weights=base, precision=precision, words=words) for checkpoint in checkpoints]
     side_px = tile_px if tile_px is not None else choose_tile_px(members)
     for checkpoint in checkpoints:
         checkpoint.check_tiles(side_px, tta)
@@ -247,13 +258,11 @@ def predict(
         plugins=tuple(map(Path, plugins)),
         device=device,
         appearance=appearance,
-        classes=MapClasses(
-            names=tuple(manifest.classes),
-            palette=tuple((int(red), int(green), int(blue)) for red, green, blue in manifest.palette),
-        ),
+        classes=MapClasses(names=names, palette=colours_of(names, manifest)),
         settings=settings,
         origin=", ".join(filter(None, (hub_origin(member.checkpoint) for member in members))),
-        model_sha256=",".join(checkpoint.sha256 for checkpoint in checkpoints),
+        # Strips of other words are other strips.
+        model_sha256=",".join([*(checkpoint.sha256 for checkpoint in checkpoints), *words]),
     )
     pace = Pace()
     with progress_callback(progress, note=pace.note) as on_progress:

@@ -6,12 +6,16 @@ Shapes: B batch, N tokens, D embed, h/w token grid, Q queries.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from rs_adapt.backbones.joint import BlocksLeft
 from rs_adapt.errors import DataError
+
+if TYPE_CHECKING:
+    from rs_adapt.adapters import Adapter
 
 
 class Features(tuple[Tensor, ...]):
@@ -21,11 +25,13 @@ class Features(tuple[Tensor, ...]):
         queries: (Q, C) or (B, Q, C) query embeddings that a query decoder takes instead of its own, or None.
         image_hw: Height and width of the images, pixels; None if unknown.
         blocks_left: The blocks after the last map, for a head that runs them itself; None where there are none.
+        text_side: The part of the backbone's method that sits in the text tower, for a head that holds one; or None.
     """
 
     queries: Tensor | None
     image_hw: tuple[int, int] | None
     blocks_left: BlocksLeft | None
+    text_side: Adapter | None
 
     def __new__(
         cls,
@@ -33,10 +39,12 @@ class Features(tuple[Tensor, ...]):
         queries: Tensor | None = None,
         image_hw: tuple[int, int] | None = None,
         blocks_left: BlocksLeft | None = None,
+        text_side: Adapter | None = None,
     ) -> Features:
         """Make the tuple of `maps`, with the others as attributes."""
         features = super().__new__(cls, maps)
         features.queries, features.image_hw, features.blocks_left = queries, image_hw, blocks_left
+        features.text_side = text_side
         return features
 
 

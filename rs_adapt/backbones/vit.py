@@ -168,7 +168,7 @@ class Vit(Backbone):
         Returns:
             One map (B, D, h*s, w*s) for each out_layer, with h = H / patch_px, w = W / patch_px and s its level scale.
             The attribute `queries` holds the query embeddings that the adapter provides, or None, and `blocks_left`
-            the blocks after the last out_layer, which are not run here.
+            the blocks after the last out_layer, which are not run here; `text_side` is the adapter's, or None.
 
         Raises:
             DataError: If H or W is not a multiple of patch_px, or too small for the smallest map.
@@ -176,8 +176,10 @@ class Vit(Backbone):
         grid_hw = self.grid(x_B3HW)
         with torch.no_grad() if self.frozen and self.adapter is None else nullcontext():
             maps, blocks_left = self._maps(x_B3HW, grid_hw)
-        queries = None if self.adapter is None else self.adapter.queries()
-        return Features(maps, queries, (x_B3HW.shape[-2], x_B3HW.shape[-1]), blocks_left)
+        image_hw = (x_B3HW.shape[-2], x_B3HW.shape[-1])
+        if self.adapter is None:
+            return Features(maps, None, image_hw, blocks_left)
+        return Features(maps, self.adapter.queries(), image_hw, blocks_left, self.adapter.text_side())
 
     @contextmanager
     def without_adapter(self) -> Iterator[None]:

@@ -67,6 +67,7 @@ def print_result(
         accuracy_table,
         calibration_line,
         conditions_line,
+        groups_line,
         guard_line,
         oracle_line,
         protocol_line,
@@ -82,6 +83,8 @@ def print_result(
     if result.protocol.report_split is not None:
         console.print(result_table(result) if result.score_key == "miou_pct" else accuracy_table(result))
     console.print(protocol_line(result), soft_wrap=True)
+    if (line := groups_line(result)) is not None:
+        console.print(line, soft_wrap=True)
     if (line := calibration_line(result)) is not None:
         console.print(line, soft_wrap=True)
     if (table := selection_table(result)) is not None:

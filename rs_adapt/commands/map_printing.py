@@ -65,4 +65,5 @@ def _print_scores(scores: Sequence[MapScores]) -> None:
     pooled, console = pool_scores(scores), result_console()
     maps = "" if len(scores) == 1 else f" of {len(scores)} maps"
     console.print(result_table(pooled))
-    say(f"Scored on {group_digits(pooled.pixels)} labelled pixels{maps}; mIoU over {pooled.classes_line}.")
+    score = f"{pooled.score_title} over {pooled.classes_line}"
+    say(f"Scored on {group_digits(pooled.pixels)} labelled pixels{maps}; {score}.")

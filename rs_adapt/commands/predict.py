@@ -56,6 +56,14 @@ def predict(
     preview: Annotated[
         bool, typer.Option("--preview", help="Also write a picture with a legend (.png).", rich_help_panel=_LAYERS)
     ] = False,
+    classes: Annotated[
+        str | None,
+        typer.Option(
+            "--classes",
+            help="Map these words, separated by commas, with a run whose classes are texts.",
+            rich_help_panel=_LAYERS,
+        ),
+    ] = None,
     vector: Annotated[
         str | None,
         typer.Option(
@@ -232,6 +240,7 @@ def predict(
         launcher=cast("LauncherKind", launcher or "local"),
         slurm=parse_parameters(slurm or ()),
         evaluate=evaluate,
+        classes=None if classes is None else [word.strip() for word in classes.split(",")],
         overwrite=overwrite,
         skip_errors=skip_errors,
         plugins=plugins or (),

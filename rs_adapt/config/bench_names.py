@@ -17,10 +17,14 @@ SETTINGS = {
     "da": "adaptation with unlabelled target images",
     "dg": "generalization: the target is never seen",
     "ss": "supervised with the target region's own labels (the in-domain bound)",
+    "ov": "open vocabulary: trained on some classes of the source, scored on the names of all",
     "b2n": "base to novel: few labelled images of half of the classes, scored on both halves",
     "xd": "across data sets: few labelled images of one, scored on another by its own class names",
     "sr": "super-resolution: fine images from coarse ones",
 }
+
+# The setting of benches that divide their classes into seen and unseen ones, by a key of the same name.
+OPEN = "ov"
 
 
 def bench_families() -> dict[str, dict[str, str]]:
@@ -33,9 +37,10 @@ def bench_families() -> dict[str, dict[str, str]]:
 
 
 def settings_of(bench: str) -> tuple[str, ...]:
-    """Return the settings of a bench; one without a second region has only the supervised one."""
+    """Return the settings of a bench: one without a second region or without unseen classes does not have all."""
     facts = axes.bench_facts(bench)
-    return tuple(facts.get("settings", task_of(facts).settings))
+    usual = [name for name in task_of(facts).settings if name != OPEN or OPEN in facts]
+    return tuple(facts.get("settings", usual))
 
 
 def refuse_setting(bench: str, setting: str) -> NoReturn:
@@ -45,6 +50,14 @@ def refuse_setting(bench: str, setting: str) -> NoReturn:
         IncompatibleCell: The text lists the settings that it has.
     """
     facts = axes.bench_facts(bench)
+    if setting == OPEN and task_of(facts).name == SEGMENTATION:
+        defaults = {name.replace("_", "-"): next(iter(of.values())) for name, of in bench_families().items()}
+        having = [name for name, default in defaults.items() if OPEN in settings_of(default)]
+        raise IncompatibleCell(
+            f"Bench {facts['name']} does not say which of its classes are unseen, so the setting {OPEN} "
+            f"({SETTINGS[OPEN]}) is impossible. Benches that do: {', '.join(having)}. Allowed: "
+            f"{', '.join(settings_of(bench))}."
+        )
     task, allowed = task_of(facts), ", ".join(settings_of(bench))
     lack = "has no second region" if setting in task.settings else f"has the task {task.name}"
     raise IncompatibleCell(

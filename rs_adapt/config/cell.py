@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from rs_adapt.config import axes
-from rs_adapt.config.bench_names import SETTINGS, find_bench, refuse_setting, settings_of
+from rs_adapt.config.bench_names import OPEN, SETTINGS, find_bench, refuse_setting, settings_of
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.tasks import SEGMENTATION, TASKS, task_of, works_for
 from rs_adapt.config.wire_regions import learns_from_labels
@@ -27,7 +27,7 @@ class Cell:
 
     Args:
         bench: Data sets and direction, such as `loveda_r2u`; or the absolute path of a TOML file of your own.
-        setting: `da`, `dg` or `ss`.
+        setting: `da`, `dg`, `ss` or `ov`.
         method: The method that tunes the backbone.
         backbone: The foundation model.
         head: The decode head.
@@ -101,12 +101,12 @@ def resolve(
     Args:
         bench: Bench and setting, such as `loveda-da`, `isprs-v2p-dg` or `synthetic-ss`; or the path of a bench's TOML
             file.
-        setting: `da`, `dg` or `ss`; only for a bench whose name does not end with it.
+        setting: `da`, `dg`, `ss` or `ov`; only for a bench whose name does not end with it.
         direction: Direction of the bench, such as `u2r`; only for one that is not the default.
         method: The method that tunes the backbone; the bench's, or `full` for a backbone that takes no adapter.
         backbone: The foundation model; the bench's.
         head: The decode head; the bench's.
-        strategy: The use of source and target in training; `dacs` for da, `source-only` for dg and ss.
+        strategy: The use of source and target in training; `dacs` for da, else `source-only`.
         seed: Seed of the run, 0 or larger and below 2**32.
         tuned: Whether to use the method's values that were tuned for this bench and setting.
         protocol: What of the target is seen and scored, and which checkpoint is the result; `strict`.
@@ -133,7 +133,8 @@ def resolve(
     chosen = axes.find("strategy", strategy or task.strategies[setting])
     if own_bench.is_own(bench_name) and not learns_from_labels(axes.strategy_facts(chosen)):
         bench_name = own_bench.without_source(bench_name)
-    defaults = axes.bench_facts(bench_name)["defaults"]
+    facts = axes.bench_facts(bench_name)
+    defaults = facts["ov"]["defaults"] if setting == OPEN and OPEN in facts else facts["defaults"]
     backbone_name = axes.find("backbone", backbone or defaults["backbone"])
     takes_adapters = axes.backbone_facts(backbone_name).get("takes_adapters", True)
     cell = Cell(

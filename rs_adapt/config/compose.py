@@ -13,6 +13,7 @@ from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.sizes import check_sizes
 from rs_adapt.config.tree import copy_tree, merge_trees
 from rs_adapt.config.tuned import values_in_file
+from rs_adapt.config.wire_open import settle_setting
 from rs_adapt.config.wire_task import wiring_of
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
@@ -181,6 +182,7 @@ def _merged(cell: Cell, tuned_values: Mapping[str, object] | None) -> ConfigNode
         tree = merge_trees(tree, axes.load(axis, name))
     tree.pop("tuned", None)
     tree.pop("tuned_on", None)
+    settle_setting(tree, cell)
     values = tuned_values
     if values is None:
         values = values_in_file(cell.method, cell.setting, cell.bench) if cell.tuned else {}

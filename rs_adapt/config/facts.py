@@ -84,6 +84,13 @@ class DefaultsFacts(TypedDict):
     domain: NotRequired[str]
 
 
+class OpenVocabularyFacts(TypedDict):
+    """The setting `ov` of a bench: the classes without labels in training, and default values of other axes."""
+
+    unseen: list[str]
+    defaults: DefaultsFacts
+
+
 class BenchFacts(TypedDict):
     """A bench; docs/reference/configuration.md describes the keys."""
 
@@ -111,6 +118,7 @@ class BenchFacts(TypedDict):
     # The keys depend on the kind of preparation; see `rs_adapt.datasets.prepare`.
     prepare: ConfigNode | None
     settings: NotRequired[list[str]]
+    ov: NotRequired[OpenVocabularyFacts]
     scene_pattern: NotRequired[str]
     shared_scenes: NotRequired[str]
     own: NotRequired[ConfigNode]
@@ -181,8 +189,9 @@ class HeadFacts(TypedDict):
 
     # What the head reads: "pyramid", maps of four resolutions; "tokens", the same blocks on the token grid; "joint",
     # the tokens before the last `joint_blocks` blocks, which the head runs itself; "text", what lies next to texts: the
-    # last block of CLIP, which the head runs itself, and tokens or a pyramid of other backbones.
-    maps: NotRequired[Literal["pyramid", "tokens", "joint", "text"]]
+    # last block of CLIP, which the head runs itself, and tokens or a pyramid of other backbones; "text_levels", that
+    # and two earlier blocks.
+    maps: NotRequired[Literal["pyramid", "tokens", "joint", "text", "text_levels"]]
     requires: NotRequired[ConfigNode | None]
 
 

@@ -27,7 +27,7 @@ class BenchFamily:
 
     Attributes:
         name: As `--bench` takes it, before the setting.
-        settings: The settings that it has, of `da`, `dg` and `ss`.
+        settings: The settings that it has, of `da`, `dg`, `ss` and `ov`.
         directions: The directions, the default one first; empty where there is only one, without a name.
         data: Names of the data sets.
         classes: Names of the classes, in index order.

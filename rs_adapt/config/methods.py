@@ -76,7 +76,7 @@ def _gate(name: str) -> ConfigNode:
     requires = content["method"].get("requires")
     if requires:
         prefix = "model.backbone.adapter."
-        unless = {key.replace(prefix, f"{prefix}host."): free for key, free in requires["unless"].items()}
+        unless = {key.replace(prefix, f"{prefix}host."): free for key, free in requires.get("unless", {}).items()}
         requires = {**requires, "unless": unless}
     title = f"{content['method']['title']}, gated"
     return {
@@ -158,7 +158,9 @@ def _move_into_stack(requires: ConfigNode, files: dict[str, ConfigNode]) -> Conf
     """Return a requirement with the keys that lift it moved into the stack."""
     prefix = "model.backbone.adapter."
     owner = next(part for part, file in files.items() if file["method"].get("requires") == requires)
-    unless = {key.replace(prefix, f"{prefix}adapters.{owner}."): free for key, free in requires["unless"].items()}
+    unless = {
+        key.replace(prefix, f"{prefix}adapters.{owner}."): free for key, free in requires.get("unless", {}).items()
+    }
     return {**requires, "unless": unless}
 
 

@@ -41,12 +41,12 @@ def backbone_width(cfg: Mapping[str, object]) -> int | None:
 def level_channels(backbone: Mapping[str, Any]) -> list[int]:
     """Return the channels of the feature maps of a backbone's settings: its width, or those of its stages.
 
-    There are four maps, or one where the head runs the blocks behind it.
+    There are four maps, or fewer where the head runs the blocks behind them.
     """
     widths: Sequence[int] | None = backbone.get("widths")
     if widths is not None:
         return list(widths)
-    return [backbone["embed_dim"]] * (1 if len(backbone["out_layers"]) == 1 else 4)
+    return [backbone["embed_dim"]] * min(4, len(backbone["out_layers"]))
 
 
 def leave_texts_out(segmentor: Any) -> None:

@@ -45,8 +45,8 @@ class Task:
 TASKS = {
     SEGMENTATION: Task(
         name=SEGMENTATION,
-        settings=("da", "dg", "ss"),
-        strategies={"da": "dacs", "dg": "source_only", "ss": "source_only"},
+        settings=("da", "dg", "ss", "ov"),
+        strategies={"da": "dacs", "dg": "source_only", "ss": "source_only", "ov": "source_only"},
         protocol="strict",
     ),
     CLASSIFICATION: Task(

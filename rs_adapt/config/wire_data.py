@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import paths, wire_ground, wire_protocol, wire_regions, wire_style, words
+from rs_adapt.config import paths, wire_ground, wire_open, wire_protocol, wire_regions, wire_style, words
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.path_names import path_below, relative_fault
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     )
 
 _DOMAINS: tuple[Domain, ...] = ("source", "target")
+_LOAD_LABELS = "LoadAnnotations"
 # mmsegmentation's, with its own ranges.
 _DISTORTION: ConfigNode = {"type": "PhotoMetricDistortion"}
 
@@ -66,7 +67,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
             *wire_style.float_steps(tree),
             {"type": "PackSegInputs"},
         ]
-        labelled = split.dataset(domain, "train", pipeline)
+        labelled = split.dataset(domain, "train", _without_unseen(pipeline, bench, cell))
     else:
         wire_style.refuse_style_steps(tree, cell)
     unlabelled = None
@@ -88,7 +89,10 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
     }
     target_val = split.dataset("target", "val", scoring["target"]) if wire_regions.has_target_labels(bench) else None
     source_val = split.dataset("source", "val", scoring["source"])
-    source_monitor = {**evaluation, "dataset": {**copy_tree(source_val), "spread": protocol["source_val_tiles"]}}
+    of_source = copy_tree(source_val)
+    # A checkpoint may be chosen by it, which is a use of labels.
+    of_source["pipeline"] = _without_unseen(of_source["pipeline"], bench, cell)
+    source_monitor = {**evaluation, "dataset": {**of_source, "spread": protocol["source_val_tiles"]}}
     seen = wire_protocol.label_free_split(tree, cell)
     seen_px = _side_px(bench, enlarged[seen[0]], patch_px)
     label_free = split.dataset(*seen, _test_pipeline(bench, side_px=seen_px, labels=False), labels=False)
@@ -198,6 +202,18 @@ class _Splits:
         return " ".join(paths.how_to_get(name) for name in names)
 
 
+def _without_unseen(pipeline: list[ConfigNode], bench: BenchFacts, cell: Cell) -> list[ConfigNode]:
+    """Return a pipeline whose labels of unseen classes are ignored as soon as they are read; elsewhere the same one."""
+    if not wire_open.is_open(cell):
+        return pipeline
+    step = {
+        "type": "rs_adapt.IgnoreClasses",
+        "classes": wire_open.unseen_classes(bench),
+        "ignore_index": bench["ignore_index"],
+    }
+    return [each for given in pipeline for each in ([given, step] if given["type"] == _LOAD_LABELS else [given])]
+
+
 def _unlabelled_pipeline(
     bench: BenchFacts, *, by_labels: bool, plain_teacher: bool, enlarged: float
 ) -> list[ConfigNode]:
@@ -268,7 +284,7 @@ def _load_image() -> ConfigNode:
 
 def _load_labels(bench: BenchFacts) -> ConfigNode:
     return {
-        "type": "LoadAnnotations",
+        "type": _LOAD_LABELS,
         "reduce_zero_label": bench["reduce_zero_label"],
         "imdecode_backend": "pillow",
     }

@@ -108,7 +108,8 @@ def _backbone(tree: MergedTree, cell: Cell, *, weights: str | os.PathLike[str] |
     adapter = backbone.setdefault("adapter", None)
     if adapter is not None:
         facts = adapter_facts(backbone) | {"total_iters": tree["bench"]["schedule"]["iters"]}
-        for settings in _nested(adapter):
+        facts |= wire_text.tower_facts(tree, adapter)
+        for settings in wire_text.nested(adapter):
             for key, value in facts.items():
                 if key in settings and settings[key] is None:
                     settings[key] = value
@@ -178,7 +179,10 @@ def _fit_maps(backbone: ConfigNode, tree: MergedTree) -> None:
                 f"model.decode_head.joint_blocks is {count!r}; with the {depth} blocks of {tree['backbone']['name']} "
                 f"it must be a whole number from 1 to {depth - 1}."
             )
-        backbone["out_layers"], backbone["level_scales"] = [depth - count - 1], [1.0]
+        # Those that show where things are, a third and two thirds of the way, and the last before the head's.
+        earlier = [depth // 3 - 1, 2 * depth // 3 - 1] if tree["head"]["maps"] == wire_text.LEVELS else []
+        backbone["out_layers"] = [*earlier, depth - count - 1]
+        backbone["level_scales"] = [1.0] * len(backbone["out_layers"])
 
 
 def adapter_facts(backbone: ConfigNode) -> ConfigNode:
@@ -217,18 +221,10 @@ def _head(tree: MergedTree, backbone: ConfigNode, *, weights: str | os.PathLike[
     if "text_names" in head:
         wire_text.resolve_text(head, tree, backbone, weights=weights)
     adapter = backbone["adapter"]
-    for settings in _nested(adapter):
+    for settings in wire_text.nested(adapter):
         if settings.get("query_dim") is not None:
             _link_queries(settings, head)
     return head
-
-
-def _nested(adapter: ConfigNode | None) -> list[ConfigNode]:
-    """Return the settings of an adapter and of all adapters inside it."""
-    if adapter is None:
-        return []
-    inner = [*adapter.get("adapters", {}).values(), *([adapter["host"]] if "host" in adapter else [])]
-    return [adapter, *(nested for direct in inner for nested in _nested(direct))]
 
 
 def _link_queries(adapter: ConfigNode, head: ConfigNode) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # water. dg and ss, which read one region: FACT (arXiv 2105.11120), which mixes whole spectra by a random weight.
 _FDA: ConfigNode = {"strength": (1.0, 1.0), "share": 0.01}
 _FACT: ConfigNode = {"strength": (0.0, 1.0), "share": 0.5}
-_FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT}
+_FOURIER_MIX = {"da": _FDA, "dg": _FACT, "ss": _FACT, "ov": _FACT}
 
 
 def style_steps(tree: MergedTree, cell: Cell, *, folder: Folder) -> list[ConfigNode]:
@@ -102,7 +102,7 @@ def _steps_of_bench(tree: MergedTree, cell: Cell, folder: Folder) -> list[Config
     knobs = bench["pipeline"]
     _check_target("bench.pipeline.histogram_match", knobs["histogram_match"], tree, cell)
     # dg never touches the target: source images take their style from each other, as target images do in ss.
-    domain: Domain = "source" if cell.setting == "dg" else "target"
+    domain: Domain = "source" if cell.setting in ("dg", "ov") else "target"
     references = {
         "reference_dir": folder(domain, "train", "img_dir"),
         "reference_suffix": bench["img_suffix"],

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import axes, paths
-from rs_adapt.errors import ConfigError
+from rs_adapt.config import axes, paths, wire_open
+from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
     import os
@@ -15,11 +15,16 @@ if TYPE_CHECKING:
     from rs_adapt.config.facts import ConfigNode, MergedTree, WeightsFacts
 
 RANDOM = "random"
+# Maps of a head that reads earlier blocks of CLIP besides the last.
+LEVELS = "text_levels"
 _CLIP = "rs_adapt.Clip"
 # The activation of OpenAI's models.
 _QUICK = "quick_gelu"
 # Of the published CLIPs and of nano-clip: dimensions of the space by the width of the visual tower.
 _SPACES = {192: 128, 768: 512, 1024: 768}
+# The same: width and depth of the text tower by the width of the visual one; heads have 64 channels.
+_TOWERS = {192: (128, 4), 768: (512, 12), 1024: (768, 12)}
+_HEAD_DIM = 64
 # Whose text tower a backbone without one takes, and its dimensions.
 _DEFAULT_TEXT, _DEFAULT_SPACE = "clip_b_16", 512
 
@@ -28,14 +33,15 @@ def maps_read(tree: MergedTree) -> str:
     """Return the kind of maps that the head of a cell reads: `pyramid`, `tokens` or `joint`.
 
     A head that states `text` reads what lies next to texts: the last block of CLIP, which it runs itself; the tokens of
-    other ViTs; and a pyramid where there is nothing else.
+    other ViTs; and a pyramid where there is nothing else. One that states `text_levels` reads tokens of blocks before
+    that too.
     """
     stated: str = tree.get("head", {}).get("maps", "pyramid")
-    if stated != "text":
+    if stated not in ("text", LEVELS):
         return stated
     if _is_clip(tree):
         return "joint"
-    return "tokens" if tree["backbone"].get("takes_adapters", True) else "pyramid"
+    return "tokens" if stated == LEVELS or tree["backbone"].get("takes_adapters", True) else "pyramid"
 
 
 def resolve_text(
@@ -55,8 +61,17 @@ def resolve_text(
     classes, clip = tree["bench"]["classes"], _is_clip(tree)
     words = _by_class(head.pop("text_names"), classes)
     head["class_texts"] = [words.get(number, name) for number, name in enumerate(classes)]
-    learned = {_plain(name) for name in head.pop("learned_names")}
-    head["learned_classes"] = [number for number, name in enumerate(classes) if _plain(name) in learned]
+    seen = None
+    if wire_open.SETTING in tree["bench"]:
+        head["seen_classes"] = seen = wire_open.seen_classes(tree["bench"])
+    if "learned_names" in head:
+        learned = {_plain(name) for name in head.pop("learned_names")}
+        numbers = [number for number, name in enumerate(classes) if _plain(name) in learned]
+        head["learned_classes"] = [number for number in numbers if seen is None or number in seen]
+    for settings in nested(backbone["adapter"]):
+        if "text_embed_dim" in settings:
+            width, depth = settings["text_embed_dim"], settings["text_depth"]
+            head["text_tower"] = {"embed_dim": width, "depth": depth, "num_heads": max(1, width // _HEAD_DIM)}
     head["value_path"] = clip
     if head["text_dim"] is None:
         head["text_dim"] = space_dim(backbone["embed_dim"]) if clip else _DEFAULT_SPACE
@@ -74,6 +89,55 @@ def resolve_text(
 def space_dim(embed_dim: int) -> int:
     """Return the dimensions of the space of texts and images of a published CLIP, by the width of its visual tower."""
     return _SPACES.get(embed_dim, _DEFAULT_SPACE)
+
+
+def tower_facts(tree: MergedTree, adapter: ConfigNode) -> ConfigNode:
+    """Return the facts of the text tower that a method on both towers needs; none for other methods.
+
+    Args:
+        tree: The merged axis files.
+        adapter: The settings of the method.
+
+    Raises:
+        IncompatibleCell: The head holds no text tower, or the backbone is no CLIP.
+        ConfigError: The text tower's sizes are not known.
+    """
+    of_text = [settings for settings in nested(adapter) if "text_embed_dim" in settings]
+    if not of_text:
+        return {}
+    method = tree["method"]["name"]
+    if "text_names" not in tree["model"]["decode_head"]:
+        raise IncompatibleCell(
+            f"Method {method} trains the text tower too, but the head {tree['model']['decode_head']['type']} reads no "
+            "texts. Allowed: --head cost or --head text."
+        )
+    if adapter not in of_text and adapter["type"] != "rs_adapt.Stack":
+        raise IncompatibleCell(
+            f"Method {method} puts one that sits in both towers of CLIP inside another, which would leave out the "
+            "text tower. Allowed: the method alone, or a stack such as hclip-both+vpt."
+        )
+    if not _is_clip(tree):
+        raise IncompatibleCell(
+            f"Method {method} sits in both towers of CLIP, but backbone {tree['backbone']['name']} is no CLIP. "
+            "Allowed: --backbone clip-b-16, and the other CLIPs that `rs-adapt list backbones` prints."
+        )
+    width = tree["model"]["backbone"]["embed_dim"]
+    if width in _TOWERS:
+        return dict(zip(("text_embed_dim", "text_depth"), _TOWERS[width], strict=True))
+    if any(settings[key] is None for settings in of_text for key in ("text_embed_dim", "text_depth")):
+        raise ConfigError(
+            f"Width and depth of the text tower next to a visual one of width {width} are not known. State them: --set "
+            "model.backbone.adapter.text_embed_dim=... and --set model.backbone.adapter.text_depth=..."
+        )
+    return {}
+
+
+def nested(adapter: ConfigNode | None) -> list[ConfigNode]:
+    """Return the settings of an adapter and of all adapters inside it."""
+    if adapter is None:
+        return []
+    inner = [*adapter.get("adapters", {}).values(), *([adapter["host"]] if "host" in adapter else [])]
+    return [adapter, *(settings for direct in inner for settings in nested(direct))]
 
 
 def _by_class(words: Mapping[str, object], classes: Sequence[str]) -> dict[int, str]:

@@ -13,6 +13,7 @@ from mmengine.runner import ValLoop as MMValLoop
 from mmengine.structures import PixelData
 from torch import nn
 
+from rs_adapt.config.class_means import seen_words
 from rs_adapt.datasets.roles import reads_source_val
 from rs_adapt.engine.build import trains_on_source_val
 from rs_adapt.engine.forward import predict_batch
@@ -131,7 +132,7 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
                     Evaluator(
                         LabelFreeMetric(kind=head.score_kind)
                         if name == "label_free"
-                        else [METRICS.build(cfg.val_evaluator), *references]
+                        else [METRICS.build(_source_metric(cfg.val_evaluator)), *references]
                     ),
                 )
                 for name in names
@@ -181,6 +182,11 @@ def other_weights(model: nn.Module) -> Callable[[], AbstractContextManager[None]
     The context exchanges student and teacher, whichever of the two the model holds.
     """
     return getattr(unwrapped(model), "as_teacher", None)
+
+
+def _source_metric(settings: Any) -> dict[str, Any]:
+    """Return the metric of the source's tiles: with an open vocabulary they have labels of the seen classes alone."""
+    return {**settings, "scored": seen_words(settings["scored"])}
 
 
 def _add_prefix(name: str, scores: Iterable[tuple[str, float]] | dict[str, float]) -> dict[str, float]:

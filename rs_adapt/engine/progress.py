@@ -34,7 +34,7 @@ class TrainingProgress:
     def __init__(self, console: Console, title: str, *, score_title: str = "mIoU") -> None:
         self.console = console
         self.title = printable_line(title)
-        self.score = "-"
+        self.score, self._score_title = "-", score_title
         self._agreement = ""
         self._warned: frozenset[str] = frozenset()
         self._first = 0

@@ -50,6 +50,7 @@ from rs_adapt.runs.records import (
 from rs_adapt.runs.records.record import SCORES, SIDES
 from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.intervals import interval_facts
+from rs_adapt.scores.open_vocabulary import with_group_scores
 from rs_adapt.scores.rounding import plain
 
 
@@ -112,6 +113,7 @@ def make_result(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         environment=environment(),
     )
+    result = with_group_scores(result, scored, chosen)
     return with_teacher(with_initialisation(result, start.initialised_from), start.teacher)
 
 
@@ -259,7 +261,7 @@ def score_fields(matrix: np.ndarray[Any, Any], classes: ClassSet) -> dict[str, A
             "classes_in_mean": in_mean,
             "acc_pct": {name: plain(value) for name, value in measured.by_class.items()},
         }
-    scores = scores_of(matrix, classes.classes, classes.scored, classes.absent)
+    scores = scores_of(matrix, classes.classes, classes.mean, classes.absent)
     return {
         "miou_pct": plain(scores.miou_pct),
         "aacc_pct": plain(scores.aacc_pct),

@@ -179,7 +179,7 @@ class _Card:
                 f"- Images of the target ({escape_markdown(protocol.unlabelled_split)}) were seen in training, without "
                 "their labels."
             )
-        elif setting == "dg":
+        elif setting in ("dg", "ov"):
             yield f"- No image of the target ({target}) was seen in training."
         if protocol is not None and protocol.target_crops == "by_labels":
             yield "- Crops of the target's images were chosen by their labels, which nobody has who needs a map."

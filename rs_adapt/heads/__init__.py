@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.lazy_names import load_names
 
 if TYPE_CHECKING:
+    from rs_adapt.heads.cost import CostHead
     from rs_adapt.heads.dpt import DptHead
     from rs_adapt.heads.eomt import EomtHead
     from rs_adapt.heads.linear import LinearHead
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from rs_adapt.heads.upernet import UperNetHead
 
 __all__ = [
+    "CostHead",
     "DptHead",
     "EomtHead",
     "LinearBnHead",
@@ -33,6 +35,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "CostHead": "cost",
     "DptHead": "dpt",
     "EomtHead": "eomt",
     "LinearBnHead": "linear_bn",

@@ -59,6 +59,14 @@ class PixelHead(nn.Module):
         """
         raise NotImplementedError
 
+    def training_logits(self, features: Sequence[Tensor]) -> Tensor:
+        """Return the logits that the loss is taken of: here those of `forward`."""
+        return self.forward(features)
+
+    def training_labels(self, data_samples: Sequence[Any]) -> Tensor:
+        """Return the labels of `training_logits`, int64 (B, H, W): numbers of classes, or `ignore_index`."""
+        return torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in data_samples]).long()
+
     def loss(self, features: Sequence[Tensor], data_samples: Sequence[Any], train_cfg: object) -> dict[str, Tensor]:
         """Return `{"loss_ce": cross entropy}`: the mean over all labelled pixels of the batch, zero if there are none.
 
@@ -71,8 +79,8 @@ class PixelHead(nn.Module):
                 number of labelled pixels that the sum is divided by stays the same.
             train_cfg: Not read; part of mmsegmentation's interface.
         """
-        labels_BHW = torch.stack([sample.gt_sem_seg.data.squeeze(0) for sample in data_samples]).long()
-        logits_BKHW = resize(self.forward(features).float(), labels_BHW.shape[-2:])
+        labels_BHW = self.training_labels(data_samples)
+        logits_BKHW = resize(self.training_logits(features).float(), labels_BHW.shape[-2:])
         num_labelled = global_mean_denominator((labels_BHW != self.ignore_index).sum(), least=1)
         if "gt_weight" not in data_samples[0]:
             total = F.cross_entropy(logits_BKHW, labels_BHW, ignore_index=self.ignore_index, reduction="sum")

@@ -5,7 +5,7 @@ Shapes: K classes, C dimensions of the space, D channels of the image features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +14,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rs_adapt.backbones.clip import Activation
-from rs_adapt.errors import WeightsError
-from rs_adapt.language.clip_files import PROJECTION, ClipFile, read_clip
+from rs_adapt.errors import ConfigError, WeightsError
+from rs_adapt.language.clip_files import PROJECTION, TOKENS, ClipFile, read_clip
 from rs_adapt.language.prompts import embed_classes
 from rs_adapt.language.text_tower import TextTower
 
+RANDOM = "random"
 _SEED = 0
 
 
-def read_start(path: str | Path, *, text_dim: int, image_dim: int | None) -> ClipFile:
+def read_start(
+    path: str | Path, *, text_dim: int, image_dim: int | None, tower: Mapping[str, int] | None = None
+) -> ClipFile:
     """Read a file of text weights and check that it fits a head.
 
     Args:
@@ -30,8 +33,10 @@ def read_start(path: str | Path, *, text_dim: int, image_dim: int | None) -> Cli
         text_dim: Dimensions C of the space.
         image_dim: Channels D of CLIP's image features, whose projection the file must have; None where the head learns
             a projection of its own.
+        tower: `embed_dim` and `depth` of the text tower that a method was built for; None for any.
 
     Raises:
+        ConfigError: If the text tower is not the one that a method was built for.
         WeightsError: If the file is missing or damaged, has no text tower, or does not fit.
     """
     content = read_clip(path)
@@ -41,6 +46,12 @@ def read_start(path: str | Path, *, text_dim: int, image_dim: int | None) -> Cli
             f"{path}: its text tower gives {own} numbers a text, but model.decode_head.text_dim is {text_dim}. "
             f"Use --set model.decode_head.text_dim={own}, or a file of the CLIP that fits."
         )
+    for key, size in _sizes(content).items():
+        if tower is not None and tower[key] != size:
+            raise ConfigError(
+                f"{path}: its text tower has {key} {size}, but the method was built for {tower[key]}. Use --set "
+                f"model.backbone.adapter.text_{key}={size}, or the file of the backbone's own model."
+            )
     if image_dim is None:
         return content
     if content.image is None:
@@ -55,6 +66,12 @@ def read_start(path: str | Path, *, text_dim: int, image_dim: int | None) -> Cli
             f"{(text_dim, image_dim)}. Name the file of the backbone's own model."
         )
     return content
+
+
+def _sizes(content: ClipFile) -> dict[str, int]:
+    """Return width and depth of a file's text tower."""
+    numbers = [int(name.split(".")[1]) for name in content.text if name.startswith("layers.")]
+    return {"embed_dim": content.text[TOKENS].shape[1], "depth": 1 + max(numbers, default=-1)}
 
 
 def class_vectors(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.inference.onnx_predictor import OnnxPredictor
 from rs_adapt.inference.predictor import Predictor
+from rs_adapt.inference.words import name_classes
 from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import OnnxFacts
 
@@ -51,10 +52,12 @@ class Member:
     Attributes:
         checkpoint: Folder of a pack, or file of an ONNX model.
         source: The pack's configuration, from `recompose`, or the model's facts.
+        words: Names of classes in place of those of the training; empty for the model's own.
     """
 
     checkpoint: Path
     source: ResolvedConfig | OnnxFacts
+    words: tuple[str, ...] = ()
 
 
 class Ensemble:
@@ -129,6 +132,8 @@ def load_members(members: Sequence[Member], *, device: str = "auto") -> TilePred
             predictors.append(OnnxPredictor.load(member.checkpoint, member.source, device=device))
             continue
         predictor = load_calibrated(member.source, member.checkpoint, device=device)
+        if member.words:
+            name_classes(predictor.model, member.source, member.checkpoint, member.words)
         predictors.append(predictor)
         backbones.append(predictor.model.backbone)
         if len(backbones) > 1:

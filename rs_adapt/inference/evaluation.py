@@ -48,6 +48,7 @@ from rs_adapt.runs.records import (
     write_record,
 )
 from rs_adapt.scores.intervals import interval_facts
+from rs_adapt.scores.open_vocabulary import with_group_scores
 from rs_adapt.threads import automatic_threads
 
 if TYPE_CHECKING:
@@ -222,6 +223,7 @@ def _score(
             finished=datetime.now(UTC).isoformat(timespec="seconds"),
             environment=machine,
         )
+        result = with_group_scores(result, per_image, chosen)
         if origin is not None:
             result = result.model_copy(update={"pack_source": origin})
         title = f"{cfg.bench.title}, {result.protocol.report_split}"

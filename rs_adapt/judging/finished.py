@@ -102,7 +102,7 @@ def study_runs(
 
 def _is_scored(run: Run) -> bool:
     # Training on the target's labels is no adaptation.
-    return run.result is not None and run.miou_pct is not None and run.result.cell.setting != "ss"
+    return run.result is not None and run.miou_pct is not None and run.result.cell.setting in ("da", "dg")
 
 
 def _measure(run: Run, *, num_tiles: int | None, device: str) -> dict[str, float]:

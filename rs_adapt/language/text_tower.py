@@ -111,9 +111,23 @@ class TextTower(nn.Module):
         self.requires_grad_(not frozen)
         self.adapter: Adapter | None = None
         if adapter is not None:
-            _require_layers_alone(adapter)
-            attach(adapter, self)
-            self.adapter = adapter
+            self.take(adapter)
+
+    def take(self, adapter: Adapter) -> None:
+        """Put a method into the tower; one that is inside already stays.
+
+        Args:
+            adapter: See `TextTower`.
+
+        Raises:
+            IncompatibleCell: See `TextTower`.
+        """
+        if self.adapter is adapter:
+            return
+        assert self.adapter is None, "the tower holds a different method"
+        _require_layers_alone(adapter)
+        attach(adapter, self)
+        self.adapter = adapter
 
     @classmethod
     def from_file(

@@ -15,6 +15,8 @@ from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.errors import DataError
 from rs_adapt.registry import METRICS
 from rs_adapt.scores.class_sets import class_set
+from rs_adapt.scores.means import MeanOver, SeenUnseen
+from rs_adapt.scores.resampling import mean_iou
 
 
 class PixelMap(TypedDict):
@@ -102,7 +104,7 @@ class ClassScores:
 def scores_of(
     matrix: np.ndarray[Any, Any],
     classes: Sequence[str],
-    scored: Sequence[int] | None = None,
+    scored: MeanOver = None,
     absent: AbsentClasses = "left_out",
 ) -> ClassScores:
     """Return IoU and accuracy (recall) by class, and their means.
@@ -110,7 +112,8 @@ def scores_of(
     Args:
         matrix: (K, K) counts, row = truth, column = prediction.
         classes: K names.
-        scored: Indices of the classes in the means; None takes all. Pixels of the others still count as errors.
+        scored: The classes in the means; None takes all. Pixels of the others still count as errors. Of `SeenUnseen`,
+            the mIoU is the harmonic mean of both groups, and the accuracy the mean over all classes of both.
         absent: What a class without true pixels counts: nothing, or 0 if it is predicted.
     """
     hit = np.diag(matrix).astype(np.float64)
@@ -121,10 +124,11 @@ def scores_of(
             iou[in_truth == 0] = np.nan
         acc = 100.0 * hit / in_truth
         total = float(100.0 * hit.sum() / matrix.sum())
+    both = sorted((*scored.seen, *scored.unseen)) if isinstance(scored, SeenUnseen) else scored
     return ClassScores(
-        miou_pct=_mean(iou if scored is None else iou[list(scored)]),
+        miou_pct=float(mean_iou(iou[None], scored)[0]),
         aacc_pct=total,
-        macc_pct=_mean(acc if scored is None else acc[list(scored)]),
+        macc_pct=_mean(acc if both is None else acc[list(both)]),
         iou_pct=dict(zip(classes, iou.tolist(), strict=True)),
         acc_pct=dict(zip(classes, acc.tolist(), strict=True)),
     )
@@ -162,7 +166,7 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         super().__init__(collect_device=collect_device, prefix=prefix)
         self.classes = list(classes)
         self.ignore_index = ignore_index
-        self.scored = class_set(classes, chosen=scored).scored
+        self.scored = class_set(classes, chosen=scored).mean
         self.absent_classes = absent_classes
         # Path of each image, and its counts (K, K).
         self.by_image: list[tuple[str, np.ndarray[Any, Any]]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rs_adapt.pipelines.bands import BandJitter, BandMatch
 from rs_adapt.pipelines.fourier import FourierAmplitudeMix
 from rs_adapt.pipelines.histogram import HistogramMatch
-from rs_adapt.pipelines.labels import ForgetLabels
+from rs_adapt.pipelines.labels import ForgetLabels, IgnoreClasses
 from rs_adapt.pipelines.random_convolution import RandomConvolution
 from rs_adapt.pipelines.views import PackViews, RememberPlainView
 
@@ -15,6 +15,7 @@ __all__ = [
     "ForgetLabels",
     "FourierAmplitudeMix",
     "HistogramMatch",
+    "IgnoreClasses",
     "PackViews",
     "RandomConvolution",
     "RememberPlainView",

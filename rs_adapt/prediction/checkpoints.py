@@ -13,6 +13,7 @@ from rs_adapt.inference.checkpoint import recompose, recompose_manifest
 from rs_adapt.inference.ensemble import Member
 from rs_adapt.inference.views import VIEWS
 from rs_adapt.inference.windows import check_tile_px, window_px
+from rs_adapt.inference.words import check_words
 from rs_adapt.runs.onnx_files import check_onnx_content, is_onnx, read_onnx_facts
 from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.records import OnnxFacts
@@ -40,18 +41,27 @@ class MapCheckpoint:
     sha256: str = ""
     remarks: tuple[str, ...] = ()
 
-    def member(self, *, weights: str | None = None, precision: str | None = None) -> Member:
+    def member(
+        self, *, weights: str | None = None, precision: str | None = None, words: tuple[str, ...] = ()
+    ) -> Member:
         """Return what loads the model.
 
         Args:
             weights: Base weights of a pack, see `recompose`.
             precision: Precision of a pack, see `recompose`.
+            words: Names of classes in place of those of the training; empty for the model's own.
+
+        Raises:
+            IncompatibleCell, ConfigError: See `check_words`; an ONNX model keeps its classes.
         """
         if self.facts is not None:
+            if words:
+                raise ConfigError(f"{self.path} is an ONNX model, whose classes are fixed. Use --classes with a run.")
             return Member(checkpoint=self.path, source=self.facts)
-        return Member(
-            checkpoint=pack_folder(self.path), source=recompose(self.path, weights=weights, precision=precision)
-        )
+        cfg = recompose(self.path, weights=weights, precision=precision)
+        if words:
+            check_words(cfg, words, self.path)
+        return Member(checkpoint=pack_folder(self.path), source=cfg, words=words)
 
     def check_tiles(self, tile_px: int, tta: Tta | None) -> None:
         """Refuse tiles and views of other sides than an ONNX model takes.

@@ -63,6 +63,11 @@ class MapScores:
     confusion_KK: NDArray[np.int64] = field(repr=False, compare=False)
     class_set: ClassSet = field(repr=False, compare=False)
 
+    @property
+    def score_title(self) -> str:
+        """The name of the mean that `miou_pct` is: mIoU, or hIoU of a run of the setting `ov`."""
+        return self.class_set.mean_name
+
     def content(self) -> dict[str, object]:
         """Return the scores as they are printed by `--json`."""
         return {

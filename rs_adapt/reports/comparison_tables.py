@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich import box
 from rich.table import Table
 
+from rs_adapt.config.class_means import HIOU
 from rs_adapt.render.document import format_interval, format_score
 from rs_adapt.runs.data import ROLES
 from rs_adapt.scores.tuning import describe_tuned
@@ -84,7 +85,7 @@ def scoring_line(scored: Scoring) -> str:
         facts.append(str(scored.inference["mode"]))
     if scored.precision not in (None, "fp32"):
         facts.append(f"precision {scored.precision}")
-    return ", ".join([*facts, f"mean over {scored.classes}"])
+    return ", ".join([*facts, scored.classes if scored.mean_name == HIOU else f"mean over {scored.classes}"])
 
 
 def notes(interval: IntervalFacts) -> list[str]:

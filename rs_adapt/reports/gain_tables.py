@@ -19,7 +19,7 @@ from rs_adapt.scores.intervals import RESAMPLES
 from rs_adapt.scores.t_interval import LEVEL
 
 # From the lower to the upper bound.
-_SETTING_ORDER = ("dg", "da", "ss")
+_SETTING_ORDER = ("dg", "da", "ss", "ov")
 # Gains of more seeds than this do not fit into the note of a cell.
 _MAX_SEEDS_SHOWN = 5
 # Attributes of `Gains` by column of the table.

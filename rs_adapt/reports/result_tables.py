@@ -8,6 +8,7 @@ from typing import Protocol
 from rich import box
 from rich.table import Table
 
+from rs_adapt.config.class_means import HIOU
 from rs_adapt.render.document import format_interval, format_score
 from rs_adapt.runs.records import InferenceFacts, IntervalFacts, Result
 from rs_adapt.scores.current import mean_line
@@ -29,6 +30,10 @@ class ScoresByClass(Protocol):
     @property
     def miou_pct(self) -> float | None:
         """Mean of the IoU."""
+
+    @property
+    def score_title(self) -> str:
+        """The name of that mean: mIoU, or hIoU."""
 
     @property
     def macc_pct(self) -> float | None:
@@ -69,7 +74,8 @@ def result_table(result: ScoresByClass) -> Table:
     for name, iou in result.iou_pct.items():
         table.add_row(name, format_score(iou), format_score(result.acc_pct[name]))
     table.add_section()
-    table.add_row("mIoU / mAcc", format_score(result.miou_pct), format_score(result.macc_pct), style="bold")
+    means = (format_score(result.miou_pct), format_score(result.macc_pct))
+    table.add_row(f"{result.score_title} / mAcc", *means, style="bold")
     table.add_row("aAcc (all pixels)", "", format_score(result.aacc_pct))
     return table
 
@@ -92,6 +98,18 @@ def protocol_line(result: Result) -> str:
     if interval := result.interval:
         line += f" {_capital(result.score_title)} {format_score(result.score_pct)}{_interval(interval)}."
     return line
+
+
+def groups_line(result: Result) -> str | None:
+    """Return the mIoU of seen and of unseen classes, as a line; None for a result without an open vocabulary."""
+    if (both := result.open_vocabulary) is None:
+        return None
+    parts = [
+        f"{name} classes ({', '.join(group.classes)}) mIoU {format_score(group.miou_pct)}"
+        + ("" if group.interval is None else _limits(group.interval))
+        for name, group in (("seen", both.seen), ("unseen", both.unseen))
+    ]
+    return f"{parts[0][0].upper()}{parts[0][1:]}; {parts[1]}. {HIOU} is the harmonic mean of the two."
 
 
 def tuned_line(result: Result) -> str | None:
@@ -189,6 +207,12 @@ def _interval(interval: IntervalFacts) -> str:
     rough = ", rough" if interval.rough else ""
     limits = format_interval(interval.low, interval.high)
     return f" {limits}, {100 * interval.level:.0f} % {interval.form} interval {over}{rough}"
+
+
+def _limits(interval: IntervalFacts) -> str:
+    if interval.low is None or interval.high is None:
+        return ""
+    return f" {format_interval(interval.low, interval.high)}"
 
 
 def _in_precision(result: Result) -> str:

@@ -133,7 +133,7 @@ def evaluations_section(collection: Collection, base: Path) -> Section | None:
     ]
     if not rows:
         return None
-    head = ["run", "scored on", "mIoU %", "precision", "views", "device", "rs-adapt", "torch", "folder"]
+    head = ["run", "scored on", "score %", "precision", "views", "device", "rs-adapt", "torch", "folder"]
     return Section(
         anchor="evaluations",
         title="Further evaluations",

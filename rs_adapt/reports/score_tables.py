@@ -20,6 +20,8 @@ SETTINGS = {
     "ss": "Supervised on the target (ss): an upper bound, no transfer",
     "b2n": "Base to novel (b2n): few labelled images of base classes, scored on base and novel classes",
     "xd": "Across data sets (xd): few labelled images of one data set, scored on another",
+    "ov": "Open vocabulary (ov): trained on some classes of the source, scored on all; the score is hIoU, the harmonic "
+    "mean of the mIoU of seen and of unseen classes",
 }
 Rankings = Mapping[Column, tuple[Sequence[Group], Ranking]]
 

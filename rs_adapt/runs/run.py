@@ -165,7 +165,7 @@ class Run:
 
     @property
     def miou_pct(self) -> float | None:
-        """Mean IoU in percent on the reported split; None until the run is finished, or without target labels."""
+        """Mean IoU on the reported split in percent (`ov`: hIoU); None if unfinished or not scored."""
         return None if self.result is None else self.result.miou_pct
 
     @property

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rs_adapt.config.class_means import HIOU, has_groups
 from rs_adapt.config.wire_protocol import SELECTIONS, STATISTICS
 from rs_adapt.runs.records import EvaluationLine, MetricsLine
 from rs_adapt.runs.records.record import SCORES
@@ -61,10 +62,12 @@ def choose(lines: Sequence[MetricsLine], *, cfg: ResolvedConfig) -> dict[str, Ch
     if not evaluations:
         return dict.fromkeys(SELECTIONS)
     statistic = str(cfg.protocol.label_free)
+    grouped = has_groups(cfg.protocol.classes)
     title = next((line.score_title for line in evaluations if line.score_pct is not None), SCORES["miou_pct"])
-    target_val = f"{title} on {cfg.bench.target.region} val"
+    target_val = f"{HIOU if grouped else title} on {cfg.bench.target.region} val"
     supervised = cfg.cell.setting == "ss"
-    source_val = target_val if supervised else f"{title} on {cfg.bench.source.region} val"
+    of_seen = " of seen classes" if grouped else ""
+    source_val = target_val if supervised else f"{title}{of_seen} on {cfg.bench.source.region} val"
     by_target = _best(evaluations, _target_miou, by=target_val, target_labels=True)
     choices = (
         Choice(iter=max(line.iter for line in evaluations), by="the last iteration", value=None),

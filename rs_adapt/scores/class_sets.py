@@ -3,20 +3,24 @@
 The two options differ. A class that `--classes` leaves out is missing from the mean only: its pixels still count as
 errors of other classes, whose IoU does not change. Pixels whose truth is a class of `--ignore` count nowhere, as if
 they had no label; predictions of that class elsewhere still count as errors.
+
+With an open vocabulary the mean is that of two groups, `SEEN | UNSEEN`: the harmonic mean of their mIoU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.config.class_means import BETWEEN
 from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, UnknownName
+from rs_adapt.scores.means import SeenUnseen
 from rs_adapt.scores.measures import MIOU, Measure
 from rs_adapt.scores.resampling import sums_of
 
@@ -35,6 +39,7 @@ class ClassSet:
         ignored: Indices of the classes whose true pixels do not count.
         absent: What a scored class without true pixels counts: nothing, or 0 if it is predicted, as in mmsegmentation.
         measure: The score over these classes.
+        unseen: Indices of the scored classes without labels in training, of an open vocabulary; empty elsewhere.
     """
 
     classes: tuple[str, ...]
@@ -53,6 +58,27 @@ class ClassSet:
         """Return the score of each class in percent, (B, K), of matrices that are each the whole of something."""
         every_K = np.ones(totals_BKK.shape[-1], dtype=np.bool_)
         return self.measure.by_class(sums_of(totals_BKK), every_K if self.absent == "zero_if_predicted" else None)
+
+    unseen: tuple[int, ...] = ()
+
+    @property
+    def mean(self) -> tuple[int, ...] | SeenUnseen:
+        """What the mean is over: the scored classes, or seen and unseen ones in equal parts."""
+        return SeenUnseen(seen=self.seen, unseen=self.unseen) if self.unseen else self.scored
+
+    def on_source(self) -> ClassSet:
+        """Return the choice for the region of the training, whose labels of unseen classes no training may look at."""
+        return replace(self, scored=self.seen, unseen=(), measure=MIOU) if self.unseen else self
+
+    @property
+    def mean_name(self) -> str:
+        """The name of the mean: mIoU, or hIoU for the harmonic mean of the mIoU of seen and of unseen classes."""
+        return self.measure.title
+
+    @property
+    def seen(self) -> tuple[int, ...]:
+        """Indices of the scored classes with labels in training: all of them without an open vocabulary."""
+        return tuple(index for index in self.scored if index not in self.unseen)
 
     def counted(self, matrices_BKK: NDArray[Any]) -> NDArray[Any]:
         """Return copies of the matrices without the pixels whose truth is ignored."""
@@ -110,6 +136,8 @@ class ClassSet:
 
     def _line(self, in_mean: Sequence[int], zeros: Sequence[int]) -> str:
         """Describe a mean over `in_mean`, in which the classes `zeros` count 0 without true pixels."""
+        if self.unseen:
+            return self._line_of_groups(in_mean, zeros)
         left_out = [name for index, name in enumerate(self.classes) if index not in {*self.scored, *self.ignored}]
         absent = [self.classes[index] for index in self.scored if index not in in_mean]
         of = f"{len(in_mean)} of {len(self.classes)} classes"
@@ -131,6 +159,18 @@ class ClassSet:
             parts.append(f"without the pixels of {', '.join(self.ignored_names())}")
         return " ".join(parts)
 
+    def _line_of_groups(self, in_mean: Sequence[int], zeros: Sequence[int]) -> str:
+        groups = {"seen": self.seen, "unseen": self.unseen}
+        texts = []
+        for name, group in groups.items():
+            texts.append(f"{name} ({', '.join(self.classes[index] for index in group if index in in_mean) or 'none'})")
+        line = f"harmonic mean of {texts[0]} and {texts[1]} classes"
+        absent = [self.classes[index] for index in self.scored if index not in in_mean]
+        line += f", no true pixels: {', '.join(absent)}" if absent else ""
+        if zeros:
+            line += f", 0 for predictions without true pixels: {', '.join(self.classes[index] for index in zeros)}"
+        return line + (f", without the pixels of {', '.join(self.ignored_names())}" if self.ignored else "")
+
 
 def class_set(
     classes: Sequence[str],
@@ -145,7 +185,8 @@ def class_set(
     Args:
         classes: Names in index order.
         chosen: `all`; comma-separated names; or `no-NAME[,no-NAME]`, all but these. `-`, `_` and a space are the
-            same in names, and so are upper and lower case.
+            same in names, and so are upper and lower case. `NAMES | NAMES` are the seen and the unseen classes of an
+            open vocabulary.
         ignore: Comma-separated names; "" for none.
         absent: What a scored class without true pixels counts; see `ClassSet`.
         measure: The score over these classes.
@@ -155,6 +196,8 @@ def class_set(
         ConfigError: An option names no class, `chosen` mixes names with `no-NAME`, or no class is left for the mean.
     """
     ignored = {_index(word, classes) for word in _words(ignore, "--ignore")} if ignore else set()
+    if BETWEEN in chosen and chosen not in classes:
+        return _groups(classes, chosen, ignored, absent)
     words = _words(chosen, "--classes")
     without = [word for word in words if _is_without(word, classes)]
     if words == ["all"]:
@@ -182,6 +225,28 @@ def class_set(
         ignored=tuple(sorted(ignored)),
         absent=absent,
         measure=measure,
+    )
+
+
+def _groups(classes: Sequence[str], chosen: str, ignored: set[int], absent: AbsentClasses) -> ClassSet:
+    seen, unseen = (
+        {_index(word, classes) for word in _words(part, "--classes")} for part in chosen.split(BETWEEN, maxsplit=1)
+    )
+    if both := sorted(classes[index] for index in seen & unseen):
+        raise ConfigError(f"--classes {chosen}: {', '.join(both)} cannot be both seen and unseen.")
+    seen, unseen = seen - ignored, unseen - ignored
+    if not seen or not unseen:
+        raise ConfigError(
+            f"--classes {chosen} leaves no {'seen' if not seen else 'unseen'} class for the harmonic mean. Name one on "
+            f"each side of {BETWEEN}, or --classes all for the mean of all classes."
+        )
+    return ClassSet(
+        classes=tuple(classes),
+        scored=tuple(sorted(seen | unseen)),
+        ignored=tuple(sorted(ignored)),
+        absent=absent,
+        measure=Measure(name="miou", unseen=tuple(sorted(unseen))),
+        unseen=tuple(sorted(unseen)),
     )
 
 

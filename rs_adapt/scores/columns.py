@@ -19,7 +19,7 @@ class Column:
     """The facts in which all scores of a table's column agree.
 
     Attributes:
-        setting: `da`, `dg` or `ss`.
+        setting: `da`, `dg`, `ss` or `ov`.
         facts: Name and version of the protocol, checkpoint, weights and classes, in words.
         bench: Name of the bench.
         split: The scored region and split.

@@ -184,7 +184,7 @@ def _recomputed(result: Result, per_image: PerImage) -> dict[str, float | None]:
     iou_1K = iou_of(total_1KK, result.protocol.absent_classes or UNSTATED)
     with np.errstate(invalid="ignore", divide="ignore"):
         acc_1K, aacc = 100.0 * hit_1K / truth_1K, 100.0 * hit_1K.sum() / truth_1K.sum()
-    means = {"miou_pct": mean_iou(iou_1K, chosen.scored)[0], "macc_pct": mean_iou(acc_1K, chosen.scored)[0]}
+    means = {"miou_pct": mean_iou(iou_1K, chosen.mean)[0], "macc_pct": mean_iou(acc_1K, chosen.scored)[0]}
     values = {**{key: float(value) for key, value in means.items()}, "aacc_pct": float(aacc)}
     for table, values_1K in (("iou_pct", iou_1K), ("acc_pct", acc_1K)):
         values |= {f"{table}.{name}": float(value) for name, value in zip(chosen.classes, values_1K[0], strict=True)}

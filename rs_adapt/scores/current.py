@@ -15,6 +15,7 @@ from typing import TypedDict, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.config.class_means import has_groups
 from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.errors import RsAdaptError
 from rs_adapt.runs.records import EvaluationLine, MetricsLine, Result, SelectedCheckpoint
@@ -58,6 +59,8 @@ def classes_text(result: Result, chosen: ClassSet | None, iou_pct: Mapping[str, 
     """
     if not iou_pct:
         return "not scored"
+    if chosen.unseen if chosen is not None else has_groups(classes_of(result.protocol)):
+        return mean_line(result) if chosen is None else chosen.line_of_scores(iou_pct)
     if not by_name and classes_of(result.protocol) == "all":
         return mean_line(result) if chosen is None else chosen.line_of_scores(iou_pct)
     absent = [name for name, value in iou_pct.items() if value is None]
@@ -92,7 +95,7 @@ def same_means(lines: Sequence[MetricsLine], chosen: ClassSet) -> list[MetricsLi
     same: list[MetricsLine] = []
     for line in lines:
         if isinstance(line, EvaluationLine):
-            source = line.source_val and _without(line.source_val, on_source, chosen)
+            source = line.source_val and _without(line.source_val, on_source, chosen.on_source())
             line = _without(line, on_target, chosen)
             line = line if source is line.source_val else line.model_copy(update={"source_val": source})
         same.append(line)
@@ -126,7 +129,7 @@ def current_result(folder: Path, result: Result) -> Result:
     }
     if stored is not None:
         total_KK = stored.total_KK()
-        changes["miou_pct"] = plain(miou_of(total_KK[None], chosen.scored, chosen.absent)[0])
+        changes["miou_pct"] = plain(miou_of(total_KK[None], chosen.mean, chosen.absent)[0])
         changes["notes"] = [*result.notes, *_changed_mean(result.miou_pct, total_KK, chosen)]
     return result.model_copy(update=changes)
 
@@ -144,7 +147,7 @@ def changes_of(stored: Stored) -> list[str]:
 
 def _changed_mean(before: float | None, total_KK: NDArray[np.int64], chosen: ClassSet) -> list[str]:
     """Return a note where the stored mIoU is that of the older rule, and the present rule gives a different one."""
-    then, now = (plain(miou_of(total_KK[None], chosen.scored, rule)[0]) for rule in (UNSTATED, chosen.absent))
+    then, now = (plain(miou_of(total_KK[None], chosen.mean, rule)[0]) for rule in (UNSTATED, chosen.absent))
     if before is None or then is None or now is None or abs(before - then) > _SAME or abs(then - now) <= _SAME:
         return []
     return [
@@ -166,16 +169,16 @@ def _without(scores: _Scores, absent: frozenset[str], chosen: ClassSet) -> _Scor
     if all(scores.iou_pct.get(name) is None for name in absent):
         return scores
     iou = {name: None if name in absent else value for name, value in scores.iou_pct.items()}
-    values = [iou.get(chosen.classes[index]) for index in chosen.scored]
+    values = [iou.get(name) for name in chosen.classes]
     iou_K = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
-    return scores.model_copy(update={"iou_pct": iou, "miou_pct": plain(float(mean_iou(iou_K[None])[0]))})
+    return scores.model_copy(update={"iou_pct": iou, "miou_pct": plain(float(mean_iou(iou_K[None], chosen.mean)[0]))})
 
 
 def _class_set(result: Result, absent: AbsentClasses) -> ClassSet:
     names = tuple(result.iou_pct)
-    scored = result.protocol.classes_scored
+    scored, words = result.protocol.classes_scored, classes_of(result.protocol)
     try:
-        chosen = class_set(names, chosen=",".join(scored) if scored else classes_of(result.protocol))
+        chosen = class_set(names, chosen=",".join(scored) if scored and not has_groups(words) else words)
     except RsAdaptError:
         chosen = ClassSet(classes=names, scored=tuple(range(len(names))))
     return replace(chosen, absent=absent)
@@ -188,7 +191,7 @@ def _means(result: Result, chosen: ClassSet) -> _Means:
         absent = {name for name, accuracy in result.acc_pct.items() if accuracy is None}
         iou = {name: None if name in absent else value for name, value in iou.items()}
     iou_K = np.array([np.nan if value is None else value for value in iou.values()], dtype=np.float64)
-    miou = plain(float(mean_iou(iou_K[None], chosen.scored)[0]))
+    miou = plain(float(mean_iou(iou_K[None], chosen.mean)[0]))
     # The mean of rounded numbers may differ in the last digit.
     same = [*iou.values()] == [*result.iou_pct.values()]
     return {
@@ -207,7 +210,7 @@ def _checkpoint(
     if stored is None:
         return entry if same else entry.model_copy(update={"miou_pct": None})
     total_KK: NDArray[np.int64] = stored.total_KK()
-    return entry.model_copy(update={"miou_pct": plain(miou_of(total_KK[None], chosen.scored, chosen.absent)[0])})
+    return entry.model_copy(update={"miou_pct": plain(miou_of(total_KK[None], chosen.mean, chosen.absent)[0])})
 
 
 def _matrices(folder: Path, file: str | None, chosen: ClassSet) -> PerImage | None:

@@ -108,7 +108,7 @@ def bootstrap(
 
     Args:
         units_UKK: Pixel counts of each unit, row = truth, column = prediction.
-        scored: Indices of the classes in the mean; None takes all.
+        scored: The classes in the mean; None takes all.
         resamples: Number of resamples, each of U units.
         seed: Seed of the draws.
         level: Level of the intervals, in (0, 1).

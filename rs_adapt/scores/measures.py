@@ -14,6 +14,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.config.class_means import HIOU
+from rs_adapt.scores.means import SeenUnseen
 from rs_adapt.scores.resampling import iou_of_sums, mean_iou, sums_of
 
 MeasureName = Literal["miou", "accuracy", "harmonic_mean"]
@@ -35,10 +37,13 @@ class Measure:
     Args:
         name: `miou`, `accuracy` or `harmonic_mean`.
         base: Of the harmonic mean, the indices of the base classes.
+        unseen: Of an open vocabulary, the indices of the classes without labels in training: `miou` is then hIoU, the
+            harmonic mean of the mIoU of the other classes and of theirs.
     """
 
     name: MeasureName
     base: tuple[int, ...] = ()
+    unseen: tuple[int, ...] = ()
 
     @property
     def key(self) -> str:
@@ -53,7 +58,7 @@ class Measure:
     @property
     def title(self) -> str:
         """The name of the score for people."""
-        return _TITLES[self.name]
+        return HIOU if self.unseen else _TITLES[self.name]
 
     @property
     def class_title(self) -> str:
@@ -82,9 +87,9 @@ class Measure:
             scored: Indices of the classes that count; None for all.
             zero_K: See `by_class`.
         """
-        if self.name == "miou":
-            return mean_iou(iou_of_sums(sums_B3K, zero_K), scored)
         every = list(range(sums_B3K.shape[2]) if scored is None else scored)
+        if self.name == "miou":
+            return mean_iou(iou_of_sums(sums_B3K, zero_K), self._mean(every) if self.unseen else scored)
         if self.name == "accuracy":
             return _accuracy(sums_B3K, every)
         base_B, novel_B = self._sides(sums_B3K, every)
@@ -112,6 +117,12 @@ class Measure:
             means = {"harmonic_mean_pct": float(self.overall(sums_13K, scored)[0]), **sides, **means}
         by_class = dict(zip(classes, self.by_class(sums_13K)[0].tolist(), strict=True))
         return MeasuredClasses(means=means, by_class=by_class)
+
+    def _mean(self, scored: Sequence[int]) -> SeenUnseen:
+        return SeenUnseen(
+            seen=tuple(index for index in scored if index not in self.unseen),
+            unseen=tuple(index for index in scored if index in self.unseen),
+        )
 
     def facts(self, classes: Sequence[str]) -> dict[str, object]:
         """Return what files of matrices state of the measure; nothing for segmentation's."""

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rs_adapt.config.facts import AbsentClasses
+from rs_adapt.scores.means import MeanOver, SeenUnseen
 
 # Memory for the draws of one chunk of resamples.
 CHUNK_BYTES = 48 * 2**20
@@ -61,12 +62,16 @@ def iou_of(matrices_BKK: NDArray[Any], absent: AbsentClasses = "left_out") -> ND
     return iou_of_sums(sums_of(matrices_BKK), every_K if absent == "zero_if_predicted" else None)
 
 
-def mean_iou(iou_BK: NDArray[np.float64], scored: Sequence[int] | None = None) -> NDArray[np.float64]:
+def mean_iou(iou_BK: NDArray[np.float64], scored: MeanOver = None) -> NDArray[np.float64]:
     """Return the mean over the scored classes that have a value, (B,); NaN where none has.
+
+    Of `SeenUnseen` it is the harmonic mean of two such means; NaN where one of them has no value.
 
     Equal in every bit to the mean of `scores_of`: matrices that lack the same classes are averaged together, because
     zeros in place of absent classes would change the order of the sum.
     """
+    if isinstance(scored, SeenUnseen):
+        return harmonic_mean(mean_iou(iou_BK, scored.seen), mean_iou(iou_BK, scored.unseen))
     chosen_BK = iou_BK if scored is None else iou_BK[:, list(scored)]
     defined_BK = ~np.isnan(chosen_BK)
     mean_B = np.full(len(chosen_BK), np.nan)
@@ -77,14 +82,21 @@ def mean_iou(iou_BK: NDArray[np.float64], scored: Sequence[int] | None = None) -
     return mean_B
 
 
+def harmonic_mean(seen_B: NDArray[np.float64], unseen_B: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return `2 s u / (s + u)`, (B,): 0 where both are 0, NaN where one is."""
+    total_B = seen_B + unseen_B
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(total_B == 0, 0.0, 2 * seen_B * unseen_B / total_B)
+
+
 def miou_of(
-    matrices_BKK: NDArray[Any], scored: Sequence[int] | None = None, absent: AbsentClasses = "left_out"
+    matrices_BKK: NDArray[Any], scored: MeanOver = None, absent: AbsentClasses = "left_out"
 ) -> NDArray[np.float64]:
     """Return the mIoU in percent, (B,), of B confusion matrices.
 
     Args:
         matrices_BKK: Pixel counts, row = truth, column = prediction.
-        scored: Indices of the classes in the mean; None takes all. Pixels of the others still count as errors.
+        scored: The classes in the mean; None takes all. Pixels of the others still count as errors.
         absent: See `iou_of`.
 
     Returns:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.config.class_means import MIOU
 from rs_adapt.config.facts import AbsentClasses
 from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.stored import Stored
@@ -37,6 +38,7 @@ class Scoring:
         precision: `fp32` or `bf16`.
         ece_pct: Calibration error on these tiles in percent; None where it was not measured.
         classes: The classes in the mean, in words.
+        mean_name: `mIoU`; or `hIoU`, the harmonic mean of the mIoU of seen and of unseen classes.
         classes_in_mean: Names of the classes that the mean is over: the scored ones that have a value.
         absent_classes: What a class without true pixels counts: it is left_out, or zero_if_predicted.
         classes_scored: Names of the classes that were asked for.
@@ -58,6 +60,7 @@ class Scoring:
     classes_scored: list[str]
     classes_ignored: list[str]
     ece_pct: float | None = None
+    mean_name: str = MIOU
 
 
 def list_given(**options: str | None) -> list[str]:
@@ -91,6 +94,7 @@ def describe_scoring(stored: Stored, chosen: ClassSet, but_for: list[str], total
         classes_scored=chosen.scored_names(),
         classes_ignored=chosen.ignored_names(),
         ece_pct=_stored_error_pct(stored),
+        mean_name=chosen.mean_name,
     )
 
 

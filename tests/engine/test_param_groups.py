@@ -35,8 +35,9 @@ DECAYS = {
 
 
 def groups_of(method: str, *overrides: str) -> tuple[Any, list[dict[str, Any]]]:
-    head = "mask2former" if method == "rein" else "linear"
-    cell = resolve_cell("loveda-dg", method=method, backbone="dinov2-nano", head=head)
+    head = {"rein": "mask2former", "hclip_both": "cost-small"}.get(method, "linear")
+    backbone = "nano-clip" if method == "hclip_both" else "dinov2-nano"
+    cell = resolve_cell("loveda-dg", method=method, backbone=backbone, head=head)
     cfg = compose(cell, overrides=overrides, weights="random")
     model = build_on_meta(cfg)
     load_libraries()

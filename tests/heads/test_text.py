@@ -114,13 +114,13 @@ def test_methods_act_in_the_last_block_too(method: str, file: Path) -> None:
 
 def test_learned_classes_start_at_their_texts_and_alone_move(file: Path) -> None:
     head = TextHead(in_channels=[8], **SETTINGS, text_weights=file, learned_classes=[0])
-    before_KC, texts_KC = head._text().detach(), head.text_KC.clone()
+    before_KC, texts_KC = head._with_learned(head.text_KC, None).detach(), head.text_KC.clone()
     torch.testing.assert_close(before_KC, texts_KC)
     optimizer = torch.optim.SGD(head.parameters(), lr=1.0)
     features = [torch.randn(2, 8, 3, 3, generator=torch.Generator().manual_seed(1))]
     F.cross_entropy(head(features), torch.zeros(2, 3, 3, dtype=torch.int64)).backward()
     optimizer.step()
-    after_KC = head._text().detach()
+    after_KC = head._with_learned(head.text_KC, None).detach()
     assert not torch.allclose(after_KC[0], before_KC[0], atol=1e-4)
     assert torch.equal(head.text_KC, texts_KC)
     torch.testing.assert_close(after_KC[1:], before_KC[1:])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from mmseg.datasets.transforms import PackSegInputs
 
-from rs_adapt.pipelines import ForgetLabels
+from rs_adapt.errors import ConfigError
+from rs_adapt.pipelines import ForgetLabels, IgnoreClasses
 
 
 def test_nothing_of_the_label_is_left() -> None:
@@ -20,3 +22,13 @@ def test_nothing_of_the_label_is_left() -> None:
     assert sorted(left) == ["img", "img_path", "seg_fields"]
     assert left["seg_fields"] == ["another"]
     assert not hasattr(PackSegInputs()(left)["data_samples"], "gt_sem_seg")
+
+
+def test_ignored_classes_look_as_if_nobody_had_labelled_them() -> None:
+    label = np.array([[0, 1, 2], [3, 255, 1]], np.uint8)
+    changed = IgnoreClasses(classes=[1, 3], ignore_index=255)({"gt_seg_map": label})["gt_seg_map"]
+    assert changed.tolist() == [[0, 255, 2], [255, 255, 255]]
+    assert changed.dtype == label.dtype
+    assert label[0, 1] == 1, "the file's own array stays"
+    with pytest.raises(ConfigError, match="IgnoreClasses: classes is"):
+        IgnoreClasses(classes=[300])

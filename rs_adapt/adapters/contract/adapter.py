@@ -167,6 +167,13 @@ class Adapter(nn.Module):
     def queries(self) -> Tensor | None:
         """Return query embeddings (num_queries, query_dim) for the decode head, or None."""
 
+    def text_side(self) -> Adapter | None:
+        """Return the part of a method on both towers that sits in the text tower, or None; the same at each call.
+
+        It changes layers of the text tower and has no tensors of its own: all of them are this adapter's.
+        """
+        return None
+
     def why_unmergeable(self) -> str | None:
         """Return why the method cannot be folded into the weights of the ViT, or None if it can."""
         return "it acts between the blocks, so no weight of a block does the same"

@@ -23,7 +23,7 @@ def same_ground(subject: Subject) -> Iterator[Hit]:
     scored = ("target" if subject.dataset("val") is not None else "source", "val")
     for one in shared_ground(tiles):
         (role, split), other = one.split, " ".join(one.other)
-        if subject.setting == "dg" and ("target", "train") in (one.split, one.other):
+        if subject.setting in ("dg", "ov") and ("target", "train") in (one.split, one.other):
             # This setting reads no such tile.
             continue
         yield Hit(

@@ -41,7 +41,7 @@ def target_labels_in_training(subject: Subject) -> Iterator[Hit]:
 
 def target_images_in_generalization(subject: Subject) -> Iterator[Hit]:
     """Generalization (dg) that sees the target: as unlabelled images, as a style, or to select a checkpoint."""
-    if subject.setting != "dg":
+    if subject.setting not in ("dg", "ov"):
         return
     folders = subject.region_folders("target", "img_dir")
     remedy = "Use images of the source, or --setting da."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -95,12 +95,12 @@ def check_curve(subject: Subject) -> Iterator[Check]:
         yield from conclude("curve", ["metrics.jsonl has no evaluation, but a run ends with one."], checked="")
         return
     classes = list(config["bench"]["classes"])
-    scored = class_set(classes, chosen=config["protocol"]["classes"]).scored_names()
+    scored = class_set(classes, chosen=config["protocol"]["classes"])
     contradictions: list[str] = []
     for line in evaluations:
         contradictions += _compare_mean(line, scored, f"iteration {line.iter}")
         if line.source_val is not None:
-            contradictions += _compare_mean(line.source_val, scored, f"iteration {line.iter}, source_val")
+            contradictions += _compare_mean(line.source_val, scored.on_source(), f"iteration {line.iter}, source_val")
     last = evaluations[-1]
     is_miou = subject.result.score_key == "miou_pct"
     key = "last_val_miou_pct" if is_miou else "last_val_score_pct"
@@ -199,14 +199,15 @@ def _take_percentiles(facts: IntervalFacts, per_image: PerImage, chosen: ClassSe
         return facts.model_copy(update={"low": None, "high": None})
     every_K = np.ones(len(chosen.classes), dtype=np.bool_)
     drawn = drawn_sums([sums_U3K], resamples=facts.resamples, seed=facts.seed)
-    miou_R = np.concatenate([mean_iou(iou_of_sums(sums, every_K), chosen.scored) for (sums,) in drawn])
+    miou_R = np.concatenate([mean_iou(iou_of_sums(sums, every_K), chosen.mean) for (sums,) in drawn])
     low, high = np.nanquantile(miou_R, [(1 - facts.level) / 2, (1 + facts.level) / 2])
     return facts.model_copy(update={"low": plain(low), "high": plain(high)})
 
 
-def _compare_mean(scores: EvaluationLine | PanelScores, scored: Sequence[str], where: str) -> Iterator[str]:
-    values = [value for name, value in scores.iou_pct.items() if name in scored and value is not None]
-    mean = sum(values) / len(values) if values else None
+def _compare_mean(scores: EvaluationLine | PanelScores, scored: ClassSet, where: str) -> Iterator[str]:
+    values = [scores.iou_pct.get(name) for name in scored.classes]
+    iou_1K = np.array([[np.nan if value is None else value for value in values]], dtype=np.float64)
+    mean = plain(float(mean_iou(iou_1K, scored.mean)[0]))
     if scores.iou_pct and not _equal(scores.miou_pct, mean):
         yield f"metrics.jsonl, {where}: mIoU is {scores.miou_pct}, the IoU by class gives {_round(mean)}."
 

@@ -52,7 +52,15 @@ from rs_adapt.runs.records.manifest import (
 from rs_adapt.runs.records.metrics import EvaluationLine, Health, MetricsLine, TrainingLine
 from rs_adapt.runs.records.onnx import FileFacts, OnnxFacts
 from rs_adapt.runs.records.record import FORMAT, Record, read_record, record_text, write_record
-from rs_adapt.runs.records.result import InferenceFacts, IntervalFacts, ProtocolFacts, Result, SelectedCheckpoint
+from rs_adapt.runs.records.result import (
+    GroupScore,
+    InferenceFacts,
+    IntervalFacts,
+    OpenVocabulary,
+    ProtocolFacts,
+    Result,
+    SelectedCheckpoint,
+)
 from rs_adapt.runs.records.sweep import PlannedCell, SkippedCell, SweepCellRecord, SweepPlan
 from rs_adapt.runs.records.tuning import TunedCandidate, TunedChoice, TuningRecord
 
@@ -72,6 +80,7 @@ __all__ = [
     "EvaluationLine",
     "FileFacts",
     "GitRevision",
+    "GroupScore",
     "HashesRecord",
     "Health",
     "ImportOrigin",
@@ -92,6 +101,7 @@ __all__ = [
     "MetricsLine",
     "Normalisation",
     "OnnxFacts",
+    "OpenVocabulary",
     "PlannedCell",
     "PluginFacts",
     "ProtocolFacts",

@@ -15,7 +15,7 @@ class CellNames(Record):
     """Which experiment: a name on every axis, and the seed."""
 
     bench: str = Field(description="Bench: a name of configs/bench, or the path of a TOML file.")
-    setting: str = Field(description="da, dg or ss.")
+    setting: str = Field(description="da, dg, ss or ov.")
     method: str = Field(description="How the backbone is tuned.")
     backbone: str = Field(description="The foundation model.")
     head: str = Field(description="The decode head.")

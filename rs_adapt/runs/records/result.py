@@ -80,6 +80,21 @@ class ProtocolFacts(Record):
     )
 
 
+class GroupScore(Record):
+    """The mIoU of some classes, and its interval."""
+
+    classes: Sequence[str] = Field(default=(), description="Names of the classes of the group that are scored.")
+    miou_pct: Percent = None
+    interval: IntervalFacts | None = Field(default=None, description="Of miou_pct.")
+
+
+class OpenVocabulary(Record):
+    """The two scores whose harmonic mean is the score of a run of the setting `ov`."""
+
+    seen: GroupScore = Field(description="Classes with labels in training.")
+    unseen: GroupScore = Field(description="Classes of which training knew neither labels nor names.")
+
+
 class SelectedCheckpoint(Scored):
     """A checkpoint that one way of selecting names, and its score."""
 
@@ -126,6 +141,11 @@ class Result(Scored):
     accuracy_pct: Percent = None
     aacc_pct: Percent = None
     macc_pct: Percent = None
+    open_vocabulary: OpenVocabulary | None = Field(
+        default=None,
+        description="In the setting ov the mIoU of seen and of unseen classes. miou_pct, everywhere in this file, is "
+        "their harmonic mean there (hIoU). Missing in other settings.",
+    )
     classes_in_mean: Sequence[str] | None = Field(
         default=None,
         description="Names of the classes that miou_pct is the mean of: the scored ones that have a value. Null in "
