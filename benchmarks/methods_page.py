@@ -82,8 +82,8 @@ def main() -> None:
 def page() -> str:
     """Return the page."""
     files = {name: without_marks(axes.load("method", name)) for name in axes.values_of_task("method", "segmentation")}
-    # Networks of super-resolution have a page of their own.
-    files = {name: file for name, file in files.items() if file["method"].get("task") != "super-resolution"}
+    # Methods of other tasks than segmentation are described with their task.
+    files = {name: file for name, file in files.items() if "task" not in file["method"]}
     rows = ["| method | paper | S | B | L | acts on | merges |", "|---|---|---|---|---|---|---|"]
     sections = []
     described: set[type] = set()
