@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Count the parameters of a segmentor: `backbone` (without adapter), `adapter`, `head`, `trainable`, `total`.
+    """Count the parameters of a segmentor: `backbone` (without adapter), `adapter`, `head` (without texts), `trainable`, `total`.
 
     A tensor shared by several modules counts once. Parts that a model states as `frozen_parts`, such as a text tower,
     count as backbone wherever they are.
@@ -28,10 +28,13 @@ def count_parameters(model: nn.Module) -> dict[str, int]:
     in_adapter = _count(adapter) if adapter is not None else 0
     frozen = list(getattr(segmentor, "frozen_parts", ()))
     head = segmentor.decode_head
+    # The frozen tower that a method sits in while it trains is a part of the base.
+    tower = getattr(segmentor.decode_head, "text_tower", None)
+    in_tower = _count(tower) if tower is not None else 0
     return {
         "backbone": _count(segmentor.backbone) - in_adapter + sum(map(_count, frozen)),
         "adapter": in_adapter,
-        "head": 0 if any(part is head for part in frozen) else _count(head),
+        "head": 0 if any(part is head for part in frozen) else _count(head) - in_tower,
         "trainable": sum(p.numel() for p in segmentor.parameters() if p.requires_grad),
         "total": _count(segmentor),
     }
