@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def count_parameters(model: nn.Module) -> dict[str, int]:
-    """Count the parameters of a segmentor: `backbone` (without adapter), `adapter`, `head` (without texts), `trainable`, `total`.
+    """Count the parameters of a segmentor: `backbone` (without adapter), `adapter`, `head`, `trainable`, `total`.
 
     A tensor shared by several modules counts once. Parts that a model states as `frozen_parts`, such as a text tower,
     count as backbone wherever they are.
