@@ -88,7 +88,7 @@ def test_help_of_a_group_loads_no_verb(arguments: list[str]) -> None:
     (loaded,) = loaded_by(arguments)
     # Typer itself loads pydantic as soon as it reads a value.
     assert not loaded & {*HEAVY, "numpy", "mmengine", "rich", *(["pydantic"] if arguments == ["--help"] else [])}
-    ours = {"rs_adapt", "rs_adapt.commands", "rs_adapt.commands.lazy", "rs_adapt.errors"}
+    ours = {"rs_adapt", "rs_adapt.commands", "rs_adapt.commands.lazy", "rs_adapt.errors", "rs_adapt.threads"}
     group = {f"rs_adapt.commands.{arguments[0]}"} if len(arguments) > 1 else set()
     assert {name for name in loaded if name.startswith("rs_adapt")} == ours | group
 

@@ -13,6 +13,7 @@ bench = dict(
     family="synthetic_compose",
     direction="compose",
     title="Synthetic captions: relations, colours, objects",
+    default=True,
     settings=["dg"],
     data="synthetic",
     source=dict(region="drawn", title="drawn tiles"),

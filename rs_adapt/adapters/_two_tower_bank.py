@@ -70,14 +70,23 @@ class TwoTowerBank(nn.Module):
         return {**self.__dict__, "_mixed": None}
 
     def begin_pass(self, *, is_forward: bool) -> None:
-        """Forget the mixed tensor, and keep the next one until this is called again if a forward pass begins."""
-        self._mixed, self.keeps_mixed = None, is_forward
+        """Mix again if a forward pass begins, before its first block, and use that tensor until this is called again.
+
+        After the pass, only blocks that are computed again in the backward pass use it, as they did in the pass.
+        """
+        self.keeps_mixed = is_forward
+        if is_forward:
+            self._mixed = None
+            if self.relations == "paper":
+                with torch.autocast(self.core.device.type, enabled=False):
+                    self._mix_all()
 
     def _mix_all(self) -> Tensor:
         """Return `T + alpha f4(f3(T))`, fp32 (T, M, P, P), made once in a forward pass."""
         # In another mode, or with other values, it would be a different tensor.
         made_of = (torch.is_grad_enabled(), *((id(p), p._version) for p in self.parameters()))
-        if self._mixed is not None and made_of == self._made_of:
+        in_backward = torch._C._current_graph_task_id() != -1
+        if self._mixed is not None and made_of == self._made_of and (self.keeps_mixed or in_backward):
             return self._mixed
         core_TMPP = _exact(self.core)
         hidden = torch.einsum("hm,tmpq->thpq", _exact(self.mix_blocks_in), core_TMPP).relu()

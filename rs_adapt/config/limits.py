@@ -144,6 +144,7 @@ _LISTS: dict[str, tuple[Range, int | None]] = {
     **{f"{dataset}.pipeline.*.{key}": (COUNT, 2) for dataset in _DATASETS for key in ("scale", "crop_size")},
     **{f"{dataset}.pipeline.*.ratio_range": (POSITIVE, 2) for dataset in _DATASETS},
     **{f"{dataset}.pipeline.*.strength": (SHARE, 2) for dataset in _DATASETS},
+    **{f"{dataset}.pipeline.*.std": (POSITIVE, 3) for dataset in _DATASETS},
 }
 _COLOURS = ("bench.palette", *(f"{dataset}.palette" for dataset in _DATASETS))
 # Tables whose keys are names of a user's own: parts of parameter names.

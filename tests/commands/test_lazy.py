@@ -97,7 +97,7 @@ def test_verbs_are_completed(words: str, offered: list[str]) -> None:
     found, modules = complete(words)
     assert found == offered
     if words == "rs-adapt s":
-        assert modules == {"rs_adapt.commands", "rs_adapt.commands.lazy", "rs_adapt.errors"}
+        assert modules == {"rs_adapt.commands", "rs_adapt.commands.lazy", "rs_adapt.errors", "rs_adapt.threads"}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -50,14 +50,14 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def trained(store: Path, file: Path, loveda_root: Path, small: tuple[str, ...], capsys) -> Path:
     """Return a run of the setting, trained once."""
-    if not (store / "run").exists():
-        places = ("--data-root", str(loveda_root), "--work-dir", str(store / "run"), "--weights", str(file))
+    if not (store / "open_vocabulary").exists():
+        places = ("--data-root", str(loveda_root), "--work-dir", str(store / "open_vocabulary"), "--weights", str(file))
         with pytest.raises(SystemExit) as stop:
             main(["train", "--bench", BENCH, *small, *places, *CLIP])
         shown = capsys.readouterr()
         assert not stop.value.code, shown.err
         assert "hIoU" in shown.out
-    return store / "run"
+    return store / "open_vocabulary"
 
 
 def test_a_run_says_everywhere_what_its_score_is(

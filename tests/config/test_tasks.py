@@ -13,7 +13,7 @@ from rs_adapt.errors import ConfigError, IncompatibleCell
 def test_family_has_benches_of_both_tasks() -> None:
     assert find_bench("synthetic-da", None, None) == ("synthetic", "da")
     assert find_bench("synthetic-b2n", None, None) == ("synthetic_classes", "b2n")
-    assert settings_of("synthetic") == ("da", "dg", "ss")
+    assert settings_of("synthetic") == ("da", "dg", "ss", "ov")
 
 
 def test_defaults_of_the_task() -> None:

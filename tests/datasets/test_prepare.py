@@ -276,5 +276,5 @@ def test_damaged_file_is_named(raw: Path, tmp_path: Path, file: str, share: floa
 
 
 def test_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="allowed are synthetic, images, scenes"):
+    with pytest.raises(ConfigError, match=r"allowed are synthetic, .*images, scenes"):
         make({**SYNTHETIC, "prepare": {"kind": "download"}}, tmp_path, tmp_path / "out")

@@ -118,23 +118,23 @@ def released_earth_adapter(depth: int, used: tuple[int, ...], *, width: int = 64
 
 
 def test_earth_adapter_gives_the_golden_deltas(tmp_path: Path) -> None:
-    """The golden layers 0 (spatial) and 21 (frequencies) become the first and last of a ViT of two blocks."""
+    """The golden layers 0 (spatial) and 21 (frequencies) become the first and last of a ViT of four blocks."""
     state, data = golden("earth_adapter_dim16_cut0.3")
-    adapter = {name.replace(".21.", ".1."): value for name, value in state.items() if name != "scale"}
-    adapter |= {"scale": state["scale"][[0, 21]]}
+    adapter = {name.replace(".21.", ".3."): value for name, value in state.items() if name != "scale"}
+    first = {name: value for name, value in adapter.items() if name.startswith("mlp_list1.0.")}
+    between = {name.replace(".0.", f".{layer}.", 1): value for name, value in first.items() for layer in (1, 2)}
+    adapter |= {**between, "scale": state["scale"][[0, 0, 0, 21]]}
     path = save_released(tmp_path / "ea.pth", random_head(width=1024), adapter, "refine_feat.")
-    texts = ("model.backbone.out_layers=[0, 1]", "model.backbone.level_scales=[1.0, 1.0]")
-    # The bench's own 'last 3' would not fit two blocks.
-    texts += ("model.backbone.adapter.frequency_layers=[1]",)
-    made, model = imported(path, method="earth_adapter", width=1024, depth=2, texts=texts)
+    texts = (FOUR_MAPS, "model.backbone.adapter.frequency_layers=[3]")
+    made, model = imported(path, method="earth_adapter", width=1024, texts=texts)
     x = torch.from_numpy(np.random.RandomState(12).standard_normal((1, 1025, 1024)).astype(np.float32))
     with torch.no_grad():
-        for ours, theirs in ((0, 0), (1, 21)):
+        for ours, theirs in ((0, 0), (3, 21)):
             delta = (model.backbone.adapter.after_block(x, ours, (32, 32)) - x)[..., ::4]
             torch.testing.assert_close(delta, data[f"delta.layer{theirs}"], atol=1e-5, rtol=0)
     settings = {key.rpartition(".")[2]: value for key, value in made.settings.items()}
     assert settings["rank"] == (16, "the file")
-    assert settings["frequency_layers"] == ([1], "the file")
+    assert settings["frequency_layers"] == ([3], "the file")
     assert settings["cutoff"] == (0.3, "tuned for loveda_r2u (da), not in the file")
 
 

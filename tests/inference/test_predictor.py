@@ -129,7 +129,7 @@ def test_no_other_module_runs_a_trained_model() -> None:
         )
     }
     # `cost` measures the training step and the bare forward pass; the graph of ONNX is compared with the predictor.
-    others = {"cost/candidates.py", "exchange/onnx_model.py"}
+    others = {"cost/candidates.py", "exchange/onnx_model.py", "engine/flow_loop.py"}
     assert callers == {"engine/forward.py", "inference/predictor.py", *others}
     # Training scores by the function behind `Predictor.predict_batch`.
     users = {

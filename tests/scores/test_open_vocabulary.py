@@ -91,12 +91,12 @@ def test_wrong_words_are_refused(words: str, told: str) -> None:
 
 def test_intervals_and_differences_are_of_the_harmonic_mean() -> None:
     chosen, units = class_set(CLASSES, chosen=WORDS), matrices()
-    drawn = bootstrap(units, scored=chosen.mean, resamples=200)
+    drawn = bootstrap(units, scored=chosen.scored, measure=chosen.measure, resamples=200)
     assert drawn.miou is not None
     assert drawn.miou.low < by_hand(units.sum(axis=0)) < drawn.miou.high
     better = units.copy()
     better[:, 2, 2] += 100
-    pair = paired_difference(units, better, scored=chosen.mean, resamples=200)
+    pair = paired_difference(units, better, scored=chosen.scored, measure=chosen.measure, resamples=200)
     assert pair.miou.points == pytest.approx(by_hand(better.sum(axis=0)) - by_hand(units.sum(axis=0)))
 
 

@@ -45,7 +45,7 @@ def prepare(
     split: Annotated[
         Path | None,
         typer.Option(
-            "--split",
+            "--split-file",
             help="Of scene classes: take this released list (JSON of path, label, class name) instead of making one.",
             metavar="FILE",
         ),
@@ -82,7 +82,7 @@ def prepare(
         return
     if split is not None or split_seed or overwrite:
         raise ConfigError(
-            f"--split, --split-seed and --overwrite are for data sets of scene classes, such as aid; {name} is none."
+            f"--split-file, --split-seed and --overwrite are for data sets of scene classes, such as aid; {name} is none."
         )
     if is_own(name):
         from rs_adapt.commands.data.prepare_own import prepare_own

@@ -24,7 +24,7 @@ VERBS = {
     ),
     "build": Verb(
         "rs_adapt.commands.weights.build:build_weights",
-        "Pre-train the nano backbone on synthetic scenes, as the shipped weights were made.",
+        "Pre-train a nano backbone on synthetic scenes, as the shipped weights were made.",
     ),
 }
 weights_app = build_group(VERBS, help="Base weights: list, fetch, verify, convert, import, build.")
