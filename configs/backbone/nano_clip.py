@@ -19,9 +19,9 @@ backbone = dict(
         shipped=True,
         bytes=7187882,
         # Of the file.
-        sha256="abffffaeb67b2aef09ccca15117e9fe2ad88b0c4c687deaf8562041c9eae5c72",
+        sha256="ec7e9d3b9edfa1c948ea55362e3cf5a085fc81586f59df9d62115209d204cbae",
         # Over the tensors of the visual tower, as adapter packs name their base.
-        base_sha256="ab91f067e6b92d2b708687ea2e375bff857afaa3c44122a3a737e47604163158",
+        base_sha256="d131304da6e89dd254931a366b9fcd6dafcd1d21bc37fa0fc62a7217938f73c4",
         licence="Apache-2.0",
     ),
     level_strides=[4, 8, 16, 32],

@@ -64,18 +64,27 @@ class NanoClip(nn.Module):
             part.requires_grad_(recipe.frozen_blocks == 0)
 
     def forward(self, image_B3HW: Tensor, ids_BN: Tensor) -> Tensor:
-        """Return CLIP's loss: the mean of the cross entropies of texts by image and of images by text.
+        """Return the mean of CLIP's loss with two vectors of an image: the class token's, and the mean of its patches.
 
-        Equal captions of a batch are no contrast of each other and are left out of the sums.
+        CLIP's loss is the mean of the cross entropies of texts by image and of images by text. The patches are read as
+        the head `text` reads them: in the last block each attends to itself alone (MaskCLIP, arXiv 2112.01071). No map
+        of a tile is looked at. Equal captions of a batch are no contrast of each other and are left out of the sums.
 
         Args:
             image_B3HW: Normalised tiles.
             ids_BN: Captions as numbers of rows, int64; the highest is the end.
         """
-        class_BD = self.image_tokens(image_B3HW)[:, 0]
-        # Rounding to bfloat16 times the scale would be a third of a logit.
-        image_BC = F.normalize(self.image_projection(self.image_norm(class_BD)).float(), dim=1)
         text_BC = F.normalize(self.text_tower(ids_BN).float(), dim=1)
+        x_BND = self._before_last(image_B3HW)
+        class_BC = self._project(self._last(x_BND)[:, 0])
+        itself_11NN = torch.eye(x_BND.shape[1], dtype=torch.bool, device=x_BND.device)[None, None]
+        values_BND = self._last(x_BND, itself_11NN.expand(len(x_BND), -1, -1, -1))
+        patches_BC = self._project(values_BND[:, 1:]).mean(dim=1)
+        return (self._contrast(class_BC, text_BC, ids_BN) + self._contrast(patches_BC, text_BC, ids_BN)) / 2
+
+    def _contrast(self, image_BC: Tensor, text_BC: Tensor, ids_BN: Tensor) -> Tensor:
+        # Rounding to bfloat16 times the scale would be a third of a logit.
+        image_BC = F.normalize(image_BC.float(), dim=1)
         with torch.autocast(image_BC.device.type, enabled=False):
             logits_BB = image_BC @ text_BC.T * self.log_scale.exp().clamp(max=_MOST_SCALE)
         same_BB = (ids_BN[:, None] == ids_BN[None]).all(dim=-1)
@@ -86,10 +95,20 @@ class NanoClip(nn.Module):
 
     def image_tokens(self, image_B3HW: Tensor) -> Tensor:
         """Return the tokens (B, N, D) after the last block, class token first."""
+        return self._last(self._before_last(image_B3HW))
+
+    def _before_last(self, image_B3HW: Tensor) -> Tensor:
         x_BND = self.image_tower.embed(image_B3HW)
-        for layer in range(self.image_tower.depth):
+        for layer in range(self.image_tower.depth - 1):
             x_BND = self.image_tower.run_block(layer, x_BND, None)
         return x_BND
+
+    def _last(self, x_BND: Tensor, attend_B1NN: Tensor | None = None) -> Tensor:
+        return self.image_tower.run_block(self.image_tower.depth - 1, x_BND, None, attend_B1NN)
+
+    def _project(self, x_BD: Tensor) -> Tensor:
+        projected: Tensor = self.image_projection(self.image_norm(x_BD))
+        return projected
 
     @torch.no_grad()
     def tensors(self) -> dict[str, Tensor]:

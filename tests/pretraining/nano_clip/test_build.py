@@ -76,17 +76,26 @@ def test_the_visual_tower_starts_with_the_blocks_of_the_nano() -> None:
     assert all(name.startswith(("layers.2", "layers.3", "layers.4", "layers.5")) for name in trained)
 
 
-def test_equal_captions_are_no_contrast(built: NanoClip) -> None:
-    ids_N = compact_ids(ClipTokenizer()(TEXTS[:1]).ids_TN, built.known_R)[0]
-    other_N = compact_ids(ClipTokenizer()(TEXTS[1:]).ids_TN, built.known_R)[0]
-    images = torch.randn(2, 3, 64, 64)
+def test_the_loss_is_that_of_class_token_and_patches(built: NanoClip) -> None:
+    ids_BN = compact_ids(ClipTokenizer()(TEXTS).ids_TN, built.known_R)
+    images, tower = torch.randn(2, 3, 64, 64), built.image_tower
     with torch.no_grad():
-        assert built(images, torch.stack([ids_N, ids_N])).item() == 0
-        ids_BN = torch.stack([ids_N, other_N])
-        image_BC = F.normalize(built.image_projection(built.image_norm(built.image_tokens(images)[:, 0])), dim=1)
-        logits = image_BC @ F.normalize(built.text_tower(ids_BN), dim=1).T * built.log_scale.exp()
-        expected = -(logits.softmax(dim=1).diag().log() + logits.softmax(dim=0).diag().log()).mean() / 2
-        assert built(images, ids_BN).item() == pytest.approx(expected.item(), abs=1e-5)
+        # Equal captions are no contrast of each other: nothing is left to tell apart.
+        assert built(images, ids_BN[:1].repeat(2, 1)).item() == 0
+        x_BND = tower.embed(images)
+        for layer in range(tower.depth - 1):
+            x_BND = tower.run_block(layer, x_BND, None)
+        last = tower.layers[-1]
+        values = x_BND + last.self_attn.out_proj(last.self_attn.v_proj(last.layer_norm1(x_BND)))
+        values = values + last.mlp(last.layer_norm2(values))
+        vectors = built.image_projection(built.image_norm(values))[:, 1:].mean(dim=1)
+        class_BC = built.image_projection(built.image_norm(built.image_tokens(images)[:, 0]))
+        text_BC = F.normalize(built.text_tower(ids_BN), dim=1)
+        losses = []
+        for image_BC in (class_BC, vectors):
+            logits = F.normalize(image_BC, dim=1) @ text_BC.T * built.log_scale.exp()
+            losses.append(-(logits.softmax(dim=1).diag().log() + logits.softmax(dim=0).diag().log()).mean() / 2)
+        assert built(images, ids_BN).item() == pytest.approx(sum(losses).item() / 2, abs=1e-5)
 
 
 def test_the_shipped_file_is_the_one_of_the_config() -> None:
