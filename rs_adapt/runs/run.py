@@ -128,8 +128,7 @@ class Run:
         """Return folder, cell, status and score in one line."""
         value, title = self.score_pct, "" if self.result is None else self.result.score_title
         score = "" if value is None else f", {title} {value:.2f} %"
-        name = "" if self.name == str(self.folder) else f"{self.name}, "
-        return f"<Run {self.folder}: {name}{self.status}{score}>"
+        return f"<Run {self.folder}: {'' if self.name == str(self.folder) else f'{self.name}, '}{self.status}{score}>"
 
     @property
     def cell(self) -> CellNames | None:

@@ -111,7 +111,8 @@ def test_impossible_protocols_are_refused(
 
 def test_an_unknown_protocol_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
-        UnknownName, match=r"no protocol 'papr'. Did you mean paper\? Known: captions, crossearth, few-shot, loveda-server"
+        UnknownName,
+        match=r"no protocol 'papr'. Did you mean paper\? Known: captions, crossearth, few-shot, loveda-server",
     ):
         resolve_cell("loveda-da", protocol="papr")
 

@@ -284,8 +284,7 @@ def _beside(rng: np.random.Generator, facts: TileFacts, named: Sequence[SeenObje
     seen, cover = named[int(rng.integers(len(named)))], str(rng.choice(covers))
     if not touches(facts.object_HW == seen.number, facts.cover_mask(cover) & (facts.object_HW == 0), 3):
         return None
-    described = describe(rng, seen)
-    phrase = "a road" if cover == "road" else cover
+    described, phrase = describe(rng, seen), "a road" if cover == "road" else cover
     return f"{described.words()} beside {phrase}", Claim("beside", (described,), value=cover)
 
 
@@ -297,5 +296,5 @@ def _place(rng: np.random.Generator, facts: TileFacts, named: Sequence[SeenObjec
     places = [place for place in PLACES if in_place(seen, place)]
     if not places:
         return None
-    described, place = describe(rng, seen), str(rng.choice(places))
-    return f"{described.words()} {place}", Claim(place, (described,))
+    seen_as, place = describe(rng, seen), str(rng.choice(places))
+    return f"{seen_as.words()} {place}", Claim(place, (seen_as,))
