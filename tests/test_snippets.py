@@ -90,14 +90,16 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder in which the documents' commands find what they name: configs, and a TOML of one's own."""
     folder = tmp_path_factory.mktemp("checkout")
     (folder / "configs").symlink_to(ROOT / "configs")
-    for page, names in {"own-data.md": ("my.toml", "myset.toml"), "first-map.md": ("region.toml",)}.items():
-        blocks, _ = read(ROOT / "docs" / "start" / page)
+    pages = {"start/own-data.md": ("my.toml", "myset.toml"), "start/first-map.md": ("region.toml",)}
+    for page, names in {**pages, "guides/captions.md": ("captions.toml",)}.items():
+        blocks, _ = read(ROOT / "docs" / page)
         own = next(text for language, text in blocks if language == "toml")
         for name in names:
             (folder / name).write_text(own, encoding="utf-8")
     (folder / "attention_gain.py").write_text(example_of_a_method(), encoding="utf-8")
-    for name in ("images", "masks_orig", "a/images", "a/labels", "b"):
+    for name in ("images", "masks_orig", "a/images", "a/labels", "b", "sugarcrepe", "val2017", "classes"):
         (folder / name).mkdir(parents=True)
+    (folder / "train.csv").touch()
     return folder
 
 

@@ -82,7 +82,8 @@ def prepare(
         return
     if split is not None or split_seed or overwrite:
         raise ConfigError(
-            f"--split-file, --split-seed and --overwrite are for data sets of scene classes, such as aid; {name} is none."
+            f"--split-file, --split-seed and --overwrite are for data sets of scene classes, such as aid; {name} is "
+            "none."
         )
     if is_own(name):
         from rs_adapt.commands.data.prepare_own import prepare_own
