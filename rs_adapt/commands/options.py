@@ -87,7 +87,8 @@ Strategy = Annotated[
     str | None,
     typer.Option(
         "--strategy",
-        help="How source and target are trained on; see `list strategies` (default: dacs for da, else source-only).",
+        help="How source and target are trained on; see `list strategies` (default: dacs for da, dacs-matched on a "
+        "bench of your own; else source-only).",
         rich_help_panel=_CELL,
     ),
 ]

@@ -43,6 +43,12 @@ def settings_of(bench: str) -> tuple[str, ...]:
     return tuple(facts.get("settings", usual))
 
 
+def default_strategy(bench: str, setting: str) -> str:
+    """Return the strategy of a bench in a setting, where the user names none: the bench's own, else the task's."""
+    facts = axes.bench_facts(bench)
+    return facts["defaults"].get("strategies", {}).get(setting) or task_of(facts).strategies[setting]
+
+
 def refuse_setting(bench: str, setting: str) -> NoReturn:
     """Raise the error about a setting that a bench does not have.
 

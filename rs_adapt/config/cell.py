@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from rs_adapt.config import axes
-from rs_adapt.config.bench_names import OPEN, SETTINGS, find_bench, refuse_setting, settings_of
+from rs_adapt.config.bench_names import OPEN, SETTINGS, default_strategy, find_bench, refuse_setting, settings_of
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.tasks import SEGMENTATION, TASKS, task_of, works_for
 from rs_adapt.config.wire_regions import learns_from_labels
@@ -106,7 +106,8 @@ def resolve(
         method: The method that tunes the backbone; the bench's, or `full` for a backbone that takes no adapter.
         backbone: The foundation model; the bench's.
         head: The decode head; the bench's.
-        strategy: The use of source and target in training; `dacs` for da, else `source-only`.
+        strategy: The use of source and target in training; `dacs` for da (`dacs-matched` on a bench of your own), else
+            `source-only`.
         seed: Seed of the run, 0 or larger and below 2**32.
         tuned: Whether to use the method's values that were tuned for this bench and setting.
         protocol: What of the target is seen and scored, and which checkpoint is the result; `strict`.
@@ -130,7 +131,7 @@ def resolve(
     task = task_of(axes.bench_facts(bench_name))
     if setting not in settings_of(bench_name):
         refuse_setting(bench_name, setting)
-    chosen = axes.find("strategy", strategy or task.strategies[setting])
+    chosen = axes.find("strategy", strategy or default_strategy(bench_name, setting))
     if own_bench.is_own(bench_name) and not learns_from_labels(axes.strategy_facts(chosen)):
         bench_name = own_bench.without_source(bench_name)
     facts = axes.bench_facts(bench_name)

@@ -82,6 +82,8 @@ class DefaultsFacts(TypedDict):
     backbone: str
     head: str
     domain: NotRequired[str]
+    # By setting, where they are not those of the task.
+    strategies: NotRequired[dict[str, str]]
 
 
 class OpenVocabularyFacts(TypedDict):

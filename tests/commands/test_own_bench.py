@@ -112,7 +112,7 @@ def _tile_pixels(contents: dict[str, Any]) -> dict[str, int]:
 def test_adaptation_to_a_folder_of_images_without_labels(run: Run, world: Path, own_home: Path) -> None:
     code, out, err = run(HEAD + SOURCE + TARGET, "--setting", "da")
     assert code == 0, err
-    assert out.splitlines()[0] == "mine-da / frozen / dinov2-nano / linear / dacs / seed 0"
+    assert out.splitlines()[0] == "mine-da / frozen / dinov2-nano / linear / dacs-matched / seed 0"
     assert "Not scored: the target has no labels." in out
     result = json.loads((world / "run" / "result.json").read_text())
     assert (result["miou_pct"], result["interval"], result["protocol"]["report_split"]) == (None, None, None)

@@ -198,7 +198,13 @@ def _bench(file: BenchFile, classes: Classes, domains: dict[Domain, ConfigNode],
             "batch_size": dict.fromkeys(("da", "dg", "ss"), train.batch_size),
         },
         "inference": {"mode": "slide", "crop_px": crop_px, "stride_px": max(1, crop_px * 2 // 3)},
-        "defaults": {"method": train.method, "backbone": train.backbone, "head": train.head},
+        "defaults": {
+            "method": train.method,
+            "backbone": train.backbone,
+            "head": train.head,
+            # Of single trainings it gained most over the development pairs of docs/project/results-pairs.md.
+            "strategies": {"da": "dacs_matched"},
+        },
         "prepare": {
             "kind": "scenes",
             "source": domains["source"],
