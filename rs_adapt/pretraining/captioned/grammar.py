@@ -11,16 +11,16 @@ from itertools import permutations
 
 import numpy as np
 
-from rs_adapt.pretraining.captioned.facts import TILE_PX, SeenObject, TileFacts, touches
+from rs_adapt.pretraining.captioned.facts import SeenObject, TileFacts, touches
 from rs_adapt.pretraining.captioned.held_out import HELD_OUT_KINDS, HELD_OUT_PAIRS
 from rs_adapt.pretraining.captioned.objects import KINDS
+from rs_adapt.pretraining.captioned.relations import in_place, lies_between, related
 from rs_adapt.pretraining.captioned.words import (
     COVER_PHRASES,
     DENSE,
     DENSE_TREES,
     KIND_WORDS,
     NUMBERS,
-    OPPOSITES,
     PLACES,
     RELATIONS,
     SEASON_WORDS,
@@ -33,8 +33,6 @@ from rs_adapt.pretraining.captioned.words import (
 # Shares of a tile from which a cover is named as its main one, as one of it, and as some.
 MOSTLY, MUCH, SOME = 0.55, 0.3, 0.07
 FOREST = 0.4
-# Pixels by which middles lie apart in a relation, at most apart in "next to", and the cosine of "between".
-APART_PX, NEAR_PX, BETWEEN = 10.0, 4, -0.8
 _ALL_BUILDINGS = ("house", "warehouse", "building")
 # Scenes hold cars, and water that could be a pond, which no map of objects has.
 UNCOUNTED = frozenset({"car", "pond", "solar panels", "building"})
@@ -218,39 +216,6 @@ def _buildings(rng: np.random.Generator, facts: TileFacts, named: Sequence[SeenO
     if number >= DENSE:
         words += ["many buildings", "dense buildings"]
     return str(rng.choice(words)), Claim("buildings", value=str(number))
-
-
-def related(facts: TileFacts, relation: str, one: SeenObject, other: SeenObject) -> bool:
-    """Return whether `one` is in a relation of `RELATIONS` to `other`."""
-    dx, dy = other.x - one.x, other.y - one.y
-    if relation == "next to":
-        return touches(facts.object_HW == one.number, facts.object_HW == other.number, NEAR_PX)
-    if relation in OPPOSITES.values():
-        opposite = next(word for word, contrary in OPPOSITES.items() if contrary == relation)
-        return related(facts, opposite, other, one)
-    ahead, aside = (dx, dy) if relation == "left of" else (dy, dx)
-    return ahead >= APART_PX and ahead >= abs(aside)
-
-
-def lies_between(one: SeenObject, middle: SeenObject, other: SeenObject) -> bool:
-    """Return whether `middle` lies between two objects: they are in nearly opposite directions from it."""
-    a, b = (np.array([end.x - middle.x, end.y - middle.y]) for end in (one, other))
-    lengths = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-    return float(a @ b) <= BETWEEN * lengths[0] * lengths[1] and min(lengths) > 4
-
-
-def in_place(seen: SeenObject, place: str) -> bool:
-    """Return whether an object is in a place of `PLACES`: thirds of the tile."""
-    x, y = seen.x / TILE_PX, seen.y / TILE_PX
-    is_middle = abs(x - 0.5) < 1 / 6, abs(y - 0.5) < 1 / 6
-    at = {
-        "in the middle": all(is_middle),
-        "on the left": x < 1 / 3,
-        "on the right": x > 2 / 3,
-        "at the top": y < 1 / 3,
-        "at the bottom": y > 2 / 3,
-    }
-    return at[place]
 
 
 def _relation(rng: np.random.Generator, facts: TileFacts, named: Sequence[SeenObject]) -> Phrase | None:
