@@ -30,7 +30,7 @@ _SAME = ("attn_q", "attn_k", "attn_v", "attn_out", "fc1", "fc2", "norm1", "norm2
 
 
 class NanoClip(nn.Module):
-    """Both towers, all of which train.
+    """Both towers while they train: all of the text tower, and the visual one after its first blocks (see the recipe).
 
     Args:
         settings: `model.backbone` of the backbone's config: the sizes of the visual tower.
