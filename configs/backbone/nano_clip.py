@@ -19,9 +19,9 @@ backbone = dict(
         shipped=True,
         bytes=7187882,
         # Of the file.
-        sha256="ec7e9d3b9edfa1c948ea55362e3cf5a085fc81586f59df9d62115209d204cbae",
+        sha256="0b2cf6b85de82f792246351c0e6d32986cf88131bad316769c66d324dfb438d2",
         # Over the tensors of the visual tower, as adapter packs name their base.
-        base_sha256="d131304da6e89dd254931a366b9fcd6dafcd1d21bc37fa0fc62a7217938f73c4",
+        base_sha256="e10759ab7e2c476678370a8a36d33f0ee8ded97a60b325599e94777828fb8141",
         licence="Apache-2.0",
     ),
     level_strides=[4, 8, 16, 32],
