@@ -136,7 +136,7 @@ class TrainingProgress:
         key = next((key for key in SCORES if key in scores), None)
         value = scores.get("source_val/miou_pct") if key is None else scores[key]
         where = "" if key is not None else " on the source"
-        title = SCORES[key or "miou_pct"]
+        title = self._score_title if key == "miou_pct" else SCORES[key or "miou_pct"]
         score = "no labels to score" if value is None else f"{title}{where} {value:.2f} {unit_of(key or 'miou_pct')}"
         self.score = "-" if value is None else f"{value:.2f}{where} @ {iteration}"
         if self._left is not None:

@@ -190,8 +190,8 @@ def guard_line(result: Result) -> str | None:
 
 
 def _capital(title: str) -> str:
-    # mIoU stays as it is.
-    return title if title == "mIoU" else title.capitalize()
+    # Abbreviations such as mIoU stay as they are.
+    return title.capitalize() if title.islower() else title
 
 
 def _selection_value(value: float | None) -> str:

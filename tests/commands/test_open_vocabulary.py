@@ -57,6 +57,9 @@ def trained(store: Path, file: Path, loveda_root: Path, small: tuple[str, ...], 
         shown = capsys.readouterr()
         assert not stop.value.code, shown.err
         assert "hIoU" in shown.out
+        # The lines of the training, too.
+        assert "iterations" in shown.err
+        assert "mIoU" not in shown.err
     return store / "open_vocabulary"
 
 
@@ -79,6 +82,7 @@ def test_a_run_says_everywhere_what_its_score_is(
     assert code == 0, err
     assert "Agrees with the stored result: hIoU" in " ".join((out + err).split())
     assert "hIoU is the harmonic mean of the two" in " ".join(out.split())
+    assert f"classes. hIoU {result.miou_pct:.2f}" in " ".join(out.split())
     for verb in (("score", trained), ("compare", trained, trained)):
         code, out, err = run_verb(*verb)
         assert code == 0, err
