@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +17,9 @@ from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
+from rs_adapt.backbones.class_tokens import class_tokens
 from rs_adapt.backbones.clip import Activation
 from rs_adapt.backbones.filling import fill_random
-from rs_adapt.backbones.joint import adapted_block
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.backbones.weights import RANDOM
 from rs_adapt.config.facts import ConfigNode
@@ -222,30 +221,6 @@ class CaptionModel(BaseModel):  # type: ignore[misc]
             logits_K11[sample.kind], logits_K11[wrong] = scale * cosines_X[0], scale * best_other
             sample.seg_logits = PixelData(data=logits_K11)
         return samples
-
-
-def class_tokens(vit: Vit, x_B3HW: Tensor) -> Tensor:
-    """Return the class tokens (B, D) after the last block, before the last norm.
-
-    Args:
-        vit: The visual tower; an adapter in it acts as on maps.
-        x_B3HW: Normalised images; H and W are multiples of the patch.
-
-    Raises:
-        DataError: The images do not divide into patches.
-    """
-    grid_hw = vit.grid(x_B3HW)
-    with torch.no_grad() if vit.frozen and vit.adapter is None else nullcontext():
-        if vit.adapter is not None:
-            vit.adapter.see(x_B3HW)
-            if vit.adapter.needs_base_tokens:
-                vit.adapter.prepare(lambda: vit.base_tokens(x_B3HW))
-        x_BND, context = vit.embed(x_B3HW), vit.block_context(x_B3HW)
-        for layer in range(vit.depth):
-            x_BND = adapted_block(vit, layer, x_BND, context, grid_hw)
-        if vit.adapter is not None:
-            vit.adapter.see(None)
-    return x_BND[:, 0]
 
 
 def _read_whole(path: Path, *, text_dim: int, image_dim: int) -> ClipFile:

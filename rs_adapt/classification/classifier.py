@@ -14,9 +14,9 @@ from mmengine.model import BaseModel
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
+from rs_adapt.backbones.class_tokens import class_tokens
 from rs_adapt.classification.class_names import ClassNames, Names
 from rs_adapt.classification.domain_model import DomainModel
-from rs_adapt.classification.image_tokens import class_tokens
 from rs_adapt.classification.learners.contract import Conditions, PromptLearner
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.registry import MODELS

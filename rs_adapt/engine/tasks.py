@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from rs_adapt.config.paths import home
 from rs_adapt.config.tasks import CAPTIONS, CLASSIFICATION, SEGMENTATION, task_of
 from rs_adapt.engine.build import CheckedData, check_data
+from rs_adapt.errors import ConfigError
+from rs_adapt.processes import rank_and_world_size
 from rs_adapt.progress import OnProgress, no_progress
 
 if TYPE_CHECKING:
@@ -70,7 +72,13 @@ def check_captions(
 
     Raises:
         DataNotFound, DataError: See `CaptionDataset`, `ChoiceDataset` and `check_images`.
+        ConfigError: Several processes would train together, each of which contrasted its own part of a batch.
     """
+    if rank_and_world_size()[1] > 1:
+        raise ConfigError(
+            f"{rank_and_world_size()[1]} processes are to train on captions together, and each would contrast its own "
+            "part of the batch alone. Allowed: one process."
+        )
     from rs_adapt.captions.dataset import ChoiceDataset, check_images
     from rs_adapt.datasets.digests import digest_tiles
     from rs_adapt.datasets.roles import data_roles

@@ -7,7 +7,7 @@ import random
 import sys
 import types
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -19,6 +19,7 @@ from rs_adapt.captions import CaptionHead, CaptionModel
 from rs_adapt.captions.dataset import CaptionDataset, ChoiceDataset
 from rs_adapt.datasets.captions.negatives import negative_maker
 from rs_adapt.datasets.digests import digest_tiles
+from rs_adapt.engine import tasks
 from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.language import ClipTokenizer
 
@@ -150,3 +151,9 @@ def test_a_model_chooses_the_text_that_is_nearest() -> None:
     assert right[1] > 0 > wrong[1]
     # Two equal texts leave no choice.
     assert equal == (2, 0.0)
+
+
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "rank_and_world_size", lambda: (0, 2))
+    with pytest.raises(ConfigError, match="2 processes are to train on captions together"):
+        tasks.check_captions(cast("Any", None))

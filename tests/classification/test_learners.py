@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from rs_adapt.adapters import attach
+from rs_adapt.backbones.class_tokens import class_tokens
 from rs_adapt.classification import (
     ClassNames,
     CoCoOp,
@@ -20,7 +21,6 @@ from rs_adapt.classification import (
     QuaternionPrompts,
     ZeroShot,
 )
-from rs_adapt.classification.image_tokens import class_tokens
 from rs_adapt.classification.learners.contract import Conditions, PromptLearner
 from rs_adapt.errors import ConfigError
 
