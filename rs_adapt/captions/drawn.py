@@ -18,7 +18,8 @@ from PIL import Image
 from rs_adapt.datasets.recipes import SyntheticComposeRecipe
 from rs_adapt.files import write_text
 from rs_adapt.pretraining.captioned import HELD_OUT_KINDS, HELD_OUT_PAIRS, KINDS, CaptionedTiles, SeenObject, TileFacts
-from rs_adapt.pretraining.captioned.grammar import UNCOUNTED, Described, cover_share, related
+from rs_adapt.pretraining.captioned.grammar import UNCOUNTED, Described, cover_share
+from rs_adapt.pretraining.captioned.relations import related
 from rs_adapt.progress import OnProgress, no_progress
 
 KINDS_OF_ITEMS = ("relation", "attribute", "colour", "object", "zero_shot")
