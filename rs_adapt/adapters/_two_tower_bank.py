@@ -85,8 +85,7 @@ class TwoTowerBank(nn.Module):
         """Return `T + alpha f4(f3(T))`, fp32 (T, M, P, P), made once in a forward pass."""
         # In another mode, or with other values, it would be a different tensor.
         made_of = (torch.is_grad_enabled(), *((id(p), p._version) for p in self.parameters()))
-        in_backward = torch._C._current_graph_task_id() != -1
-        if self._mixed is not None and made_of == self._made_of and (self.keeps_mixed or in_backward):
+        if self._mixed is not None and made_of == self._made_of and (self.keeps_mixed or _in_backward()):
             return self._mixed
         core_TMPP = _exact(self.core)
         hidden = torch.einsum("hm,tmpq->thpq", _exact(self.mix_blocks_in), core_TMPP).relu()
@@ -98,6 +97,11 @@ class TwoTowerBank(nn.Module):
         if self.keeps_mixed:
             self._mixed, self._made_of = mixed_TMPP, made_of
         return mixed_TMPP
+
+
+def _in_backward() -> bool:
+    """Return whether a backward pass runs, in which blocks may be computed again; compiled code has none of them."""
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
 
 
 def _drawn(size: int) -> nn.Parameter:

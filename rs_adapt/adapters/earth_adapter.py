@@ -201,7 +201,9 @@ class EarthAdapter(Adapter):
     def _low_pass(self, z_BPC: Tensor, grid_hw: tuple[int, int]) -> Tensor:
         """Return `Re(A_h z A_w^T)`: the real part of z within the box of low frequencies."""
         h, w = grid_hw
-        rows, columns = self._cached_operators(h, w, z_BPC.dtype, z_BPC.device)
+        # Sides of any size have no entry in the cache.
+        operators = self._build_operators if torch.compiler.is_exporting() else self._cached_operators
+        rows, columns = operators(h, w, z_BPC.dtype, z_BPC.device)
         # (B, h, w, C) -> (B, h, 2w, C): real and imaginary part, which the second matmul joins without a transpose.
         y = torch.matmul(columns, z_BPC.reshape(z_BPC.shape[0], h, w, -1))
         y = torch.matmul(rows, y.reshape(y.shape[0], 2 * h, -1))

@@ -76,13 +76,12 @@ class InferenceFacts(TypedDict):
 
 
 class DefaultsFacts(TypedDict):
-    """Default values of other axes, and the backbone that describes the domain for methods that ask for one."""
+    """Default values of other axes, strategies by setting, and the backbone that describes the domain, if any."""
 
     method: str
     backbone: str
     head: str
     domain: NotRequired[str]
-    # By setting, where they are not those of the task.
     strategies: NotRequired[dict[str, str]]
 
 

@@ -66,7 +66,7 @@ class MixStyle(BaseModel):  # type: ignore[misc]
         super().__init__(data_preprocessor=module.data_preprocessor)
         check_ranges("strategy.", mixstyle_prob=(mixstyle_prob, SHARE), mixstyle_beta=(mixstyle_beta, POSITIVE))
         last = module.backbone.out_layers[-1]
-        if not mixstyle_layers or max(mixstyle_layers) > last:
+        if not mixstyle_layers or max(mixstyle_layers) > last or min(mixstyle_layers) < 0:
             raise ConfigError(
                 f"strategy.mixstyle_layers is {list(mixstyle_layers)}; it must name at least one block, and none after "
                 f"block {last}, the last one that the backbone runs itself."

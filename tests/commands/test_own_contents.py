@@ -144,7 +144,7 @@ def test_adaptation_takes_no_pseudo_label_where_a_chip_is_padded(
     file = bench(tmp_path)
     file.write_text(file.read_text() + "resize_ratio = [0.9, 1.0]\n")
     options = ("--num-workers", "0", "--device", "cpu", "--work-dir", tmp_path / "run", "--setting", "da")
-    code, _, err = call("train", "--bench", file, *options)
+    code, _, err = call("train", "--bench", file, *options, "--strategy", "dacs")
     assert code == 0, err
     assert len(seen) == 2
     for ((path, share),) in seen:

@@ -102,13 +102,16 @@ def test_the_page_leads_from_files_to_maps(
 
 
 def check_map(path: Path, scene: Path) -> None:
-    """Check a map and the files beside it as other programs read them."""
+    """Check a map, in the pixels of the finer region, and the files beside it as other programs read them."""
     with rasterio.open(path) as mapped, rasterio.open(scene) as image:
-        assert (mapped.crs, mapped.transform, mapped.shape) == (image.crs, image.transform, image.shape)
+        assert mapped.crs == image.crs
+        np.testing.assert_allclose(mapped.bounds, image.bounds, atol=0.01)
+        assert mapped.res == pytest.approx((REGIONS["north"].gsd_m,) * 2, rel=1e-3)
         assert mapped.nodata == IGNORE_VALUE
         classes_HW = mapped.read(1)
-        outside_HW = image.read_masks(1) == 0
-    assert ((classes_HW == IGNORE_VALUE) == outside_HW).all()
+        outside_HW = image.read_masks(1, out_shape=mapped.shape) == 0
+    # Pixels at the edge of the data may fall to either side.
+    assert ((classes_HW == IGNORE_VALUE) != outside_HW).mean() < 0.005
     assert set(np.unique(classes_HW)) <= {*range(len(CLASSES)), IGNORE_VALUE}
     with rasterio.open(path.with_name(f"{path.stem}_confidence.tif")) as confidence:
         assert confidence.shape == classes_HW.shape
