@@ -83,9 +83,7 @@ class TwoTowerBank(nn.Module):
 
     def _mix_all(self) -> Tensor:
         """Return `T + alpha f4(f3(T))`, fp32 (T, M, P, P), made once in a forward pass."""
-        # In another mode, or with other values, it would be a different tensor.
-        made_of = (torch.is_grad_enabled(), *((id(p), p._version) for p in self.parameters()))
-        if self._mixed is not None and made_of == self._made_of and (self.keeps_mixed or _in_backward()):
+        if self._mixed is not None and self._is_fresh():
             return self._mixed
         core_TMPP = _exact(self.core)
         hidden = torch.einsum("hm,tmpq->thpq", _exact(self.mix_blocks_in), core_TMPP).relu()
@@ -95,13 +93,22 @@ class TwoTowerBank(nn.Module):
         alpha_TM = _exact(self.alpha).T.repeat_interleave(len(ATTENTION), dim=0)
         mixed_TMPP = core_TMPP + alpha_TM[:, :, None, None] * mixed_TMPP
         if self.keeps_mixed:
-            self._mixed, self._made_of = mixed_TMPP, made_of
+            self._mixed, self._made_of = mixed_TMPP, self._sources()
         return mixed_TMPP
 
+    def _is_fresh(self) -> bool:
+        """Return whether the kept tensor is what mixing would give, in a forward pass or in blocks computed again."""
+        if torch.compiler.is_compiling():
+            # A compiler sees one pass, in which nothing changes.
+            return self.keeps_mixed
+        in_backward = torch._C._current_graph_task_id() != -1
+        return (self.keeps_mixed or in_backward) and self._made_of == self._sources()
 
-def _in_backward() -> bool:
-    """Return whether a backward pass runs, in which blocks may be computed again; compiled code has none of them."""
-    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
+    def _sources(self) -> tuple[object, ...]:
+        """Return what the mixed tensor depends on: whether gradients are kept, and the parameters' values."""
+        if torch.compiler.is_compiling():
+            return ()
+        return (torch.is_grad_enabled(), *((id(p), p._version) for p in self.parameters()))
 
 
 def _drawn(size: int) -> nn.Parameter:
