@@ -201,8 +201,8 @@ class EarthAdapter(Adapter):
     def _low_pass(self, z_BPC: Tensor, grid_hw: tuple[int, int]) -> Tensor:
         """Return `Re(A_h z A_w^T)`: the real part of z within the box of low frequencies."""
         h, w = grid_hw
-        # Sides of any size have no entry in the cache.
-        operators = self._build_operators if torch.compiler.is_exporting() else self._cached_operators
+        # Sides of any size, of an exported model, are no constants.
+        operators = self._cached_operators if torch.compiler.is_exporting() else self._constant_operators
         rows, columns = operators(h, w, z_BPC.dtype, z_BPC.device)
         # (B, h, w, C) -> (B, h, 2w, C): real and imaginary part, which the second matmul joins without a transpose.
         y = torch.matmul(columns, z_BPC.reshape(z_BPC.shape[0], h, w, -1))
@@ -211,6 +211,9 @@ class EarthAdapter(Adapter):
 
     # A compiler takes them as constants: one that saw the cache being filled would compile again for a full one.
     @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+    def _constant_operators(self, h: int, w: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
+        return self._cached_operators(h, w, dtype, device)
+
     def _cached_operators(self, h: int, w: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
         key = (h, w, dtype, device)
         if key not in self._operators:
