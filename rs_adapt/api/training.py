@@ -11,7 +11,7 @@ from rs_adapt.api.presence import require_inputs_of_training
 from rs_adapt.api.progress import Progress, print_loading, print_start, progress_callback, training_display
 from rs_adapt.api.reading import RunLike
 from rs_adapt.api.teaching import find_teacher
-from rs_adapt.config.class_means import HIOU, has_groups
+from rs_adapt.config.class_means import mean_name
 from rs_adapt.config.tasks import SUPER_RESOLUTION, task_of
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records.record import SCORES
@@ -125,11 +125,9 @@ def train(
 
 
 def _score_title(cfg: ResolvedConfig) -> str:
-    if has_groups(cfg.protocol.classes):
-        return HIOU
     evaluator = cfg.val_evaluator
     key = "miou_pct" if "base" not in evaluator else "accuracy_pct" if evaluator.base is None else "harmonic_mean_pct"
-    return SCORES[key]
+    return mean_name(cfg.protocol.classes) if key == "miou_pct" else SCORES[key]
 
 
 def check(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NoReturn
 
 from rs_adapt.config import axes
+from rs_adapt.config.class_means import OPEN
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.tasks import SEGMENTATION, TASKS, task_of
@@ -22,9 +23,6 @@ SETTINGS = {
     "xd": "across data sets: few labelled images of one, scored on another by its own class names",
     "sr": "super-resolution: fine images from coarse ones",
 }
-
-# The setting of benches that divide their classes into seen and unseen ones, by a key of the same name.
-OPEN = "ov"
 
 
 def bench_families() -> dict[str, dict[str, str]]:

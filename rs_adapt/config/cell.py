@@ -6,7 +6,8 @@ import dataclasses
 from pathlib import Path
 
 from rs_adapt.config import axes
-from rs_adapt.config.bench_names import OPEN, SETTINGS, default_strategy, find_bench, refuse_setting, settings_of
+from rs_adapt.config.bench_names import SETTINGS, default_strategy, find_bench, refuse_setting, settings_of
+from rs_adapt.config.class_means import OPEN
 from rs_adapt.config.own import bench as own_bench
 from rs_adapt.config.tasks import SEGMENTATION, TASKS, task_of, works_for
 from rs_adapt.config.wire_regions import learns_from_labels
@@ -135,7 +136,7 @@ def resolve(
     if own_bench.is_own(bench_name) and not learns_from_labels(axes.strategy_facts(chosen)):
         bench_name = own_bench.without_source(bench_name)
     facts = axes.bench_facts(bench_name)
-    defaults = facts["ov"]["defaults"] if setting == OPEN and OPEN in facts else facts["defaults"]
+    defaults = facts["ov"]["defaults"] if setting == OPEN and setting in facts else facts["defaults"]
     backbone_name = axes.find("backbone", backbone or defaults["backbone"])
     takes_adapters = axes.backbone_facts(backbone_name).get("takes_adapters", True)
     cell = Cell(

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 MIOU, HIOU = "mIoU", "hIoU"
+# The setting of an open vocabulary, and the key of benches that divide their classes into seen and unseen ones.
+OPEN = "ov"
 # Between the two groups.
 BETWEEN = "|"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.config.class_means import BETWEEN, has_groups
+from rs_adapt.config.class_means import BETWEEN, OPEN, has_groups
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import BenchFacts, ConfigNode, MergedTree
 
-SETTING = "ov"
 _ALL = "all"
 # Axes whose files list the settings that they are meant for.
 _LISTING = ("strategy", "protocol")
@@ -20,7 +19,7 @@ _LISTING = ("strategy", "protocol")
 
 def is_open(cell: Cell) -> bool:
     """Return whether the cell's model is trained on some classes and scored on all names."""
-    return cell.setting == SETTING
+    return cell.setting == OPEN
 
 
 def settle_setting(tree: ConfigNode, cell: Cell) -> None:
@@ -35,11 +34,11 @@ def settle_setting(tree: ConfigNode, cell: Cell) -> None:
     bench = tree["bench"]
     if is_open(cell):
         batch_size = bench["schedule"]["batch_size"]
-        batch_size.setdefault(SETTING, batch_size["dg"])
+        batch_size.setdefault(OPEN, batch_size["dg"])
         return
-    bench.pop(SETTING, None)
+    bench.pop(OPEN, None)
     for axis in _LISTING:
-        tree[axis]["settings"] = [name for name in tree[axis]["settings"] if name != SETTING]
+        tree[axis]["settings"] = [name for name in tree[axis]["settings"] if name != OPEN]
 
 
 def unseen_classes(bench: BenchFacts) -> list[int]:
@@ -92,7 +91,7 @@ def scored_words(tree: MergedTree) -> str:
     if has_groups(words):
         return words
     raise ConfigError(
-        f"protocol.classes is {words!r}. In the setting {SETTING} the score is the harmonic mean of two groups. "
+        f"protocol.classes is {words!r}. In the setting {OPEN} the score is the harmonic mean of two groups. "
         f"Allowed: 'all', or names of seen and of unseen classes such as {both!r}."
     )
 

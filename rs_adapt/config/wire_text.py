@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.config import axes, paths, wire_open
+from rs_adapt.config.class_means import OPEN
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def resolve_text(
     words = _by_class(head.pop("text_names"), classes)
     head["class_texts"] = [words.get(number, name) for number, name in enumerate(classes)]
     seen = None
-    if wire_open.SETTING in tree["bench"]:
+    if OPEN in tree["bench"]:
         head["seen_classes"] = seen = wire_open.seen_classes(tree["bench"])
     if "learned_names" in head:
         learned = {_plain(name) for name in head.pop("learned_names")}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rs_adapt.backbones.weights import find_weights
+from rs_adapt.config.class_means import OPEN
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.weights_files import published_facts
-from rs_adapt.config.wire_open import SETTING
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -35,7 +35,7 @@ def check_texts(cfg: ResolvedConfig) -> tuple[str, ...]:
     from rs_adapt.language.prompts import describe_cut, describe_unknown
 
     path = find_weights(given, published_facts(given))
-    if cfg.cell.setting == SETTING:
+    if cfg.cell.setting == OPEN:
         # A class that is known by its name alone has to be read as a whole.
         check_readable(head.class_texts, head.templates)
     cut = describe_cut(head.class_texts, head.templates)

@@ -38,8 +38,7 @@ class ClassSet:
         scored: Indices of the classes in the mean, in index order; at least one.
         ignored: Indices of the classes whose true pixels do not count.
         absent: What a scored class without true pixels counts: nothing, or 0 if it is predicted, as in mmsegmentation.
-        measure: The score over these classes.
-        unseen: Indices of the scored classes without labels in training, of an open vocabulary; empty elsewhere.
+        measure: The score over these classes; that of an open vocabulary knows which of them are unseen.
     """
 
     classes: tuple[str, ...]
@@ -59,21 +58,28 @@ class ClassSet:
         every_K = np.ones(totals_BKK.shape[-1], dtype=np.bool_)
         return self.measure.by_class(sums_of(totals_BKK), every_K if self.absent == "zero_if_predicted" else None)
 
-    unseen: tuple[int, ...] = ()
-
     @property
     def mean(self) -> tuple[int, ...] | SeenUnseen:
         """What the mean is over: the scored classes, or seen and unseen ones in equal parts."""
-        return SeenUnseen(seen=self.seen, unseen=self.unseen) if self.unseen else self.scored
+        return self.measure.mean_over(self.scored)
+
+    def of_group(self, group: tuple[int, ...]) -> ClassSet:
+        """Return the choice with the plain mean over some of its classes."""
+        return replace(self, scored=group, measure=MIOU)
 
     def on_source(self) -> ClassSet:
         """Return the choice for the region of the training, whose labels of unseen classes no training may look at."""
-        return replace(self, scored=self.seen, unseen=(), measure=MIOU) if self.unseen else self
+        return self.of_group(self.seen) if self.unseen else self
 
     @property
     def mean_name(self) -> str:
         """The name of the mean: mIoU, or hIoU for the harmonic mean of the mIoU of seen and of unseen classes."""
         return self.measure.title
+
+    @property
+    def unseen(self) -> tuple[int, ...]:
+        """Indices of the scored classes without labels in training, of an open vocabulary; empty elsewhere."""
+        return self.measure.unseen
 
     @property
     def seen(self) -> tuple[int, ...]:
@@ -246,7 +252,6 @@ def _groups(classes: Sequence[str], chosen: str, ignored: set[int], absent: Abse
         ignored=tuple(sorted(ignored)),
         absent=absent,
         measure=Measure(name="miou", unseen=tuple(sorted(unseen))),
-        unseen=tuple(sorted(unseen)),
     )
 
 

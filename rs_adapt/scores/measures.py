@@ -74,6 +74,15 @@ class Measure:
         """
         return iou_of_sums(sums_B3K, zero_K) if self.name == "miou" else _share(sums_B3K[:, 0], sums_B3K[:, 1])
 
+    def mean_over(self, scored: tuple[int, ...]) -> tuple[int, ...] | SeenUnseen:
+        """Return what a mean over the scored classes is over: seen and unseen ones in equal parts, where some are."""
+        if not self.unseen:
+            return scored
+        return SeenUnseen(
+            seen=tuple(index for index in scored if index not in self.unseen),
+            unseen=tuple(index for index in scored if index in self.unseen),
+        )
+
     def overall(
         self,
         sums_B3K: NDArray[np.float64],
@@ -87,9 +96,9 @@ class Measure:
             scored: Indices of the classes that count; None for all.
             zero_K: See `by_class`.
         """
-        every = list(range(sums_B3K.shape[2]) if scored is None else scored)
+        every = tuple(range(sums_B3K.shape[2]) if scored is None else scored)
         if self.name == "miou":
-            return mean_iou(iou_of_sums(sums_B3K, zero_K), self._mean(every) if self.unseen else scored)
+            return mean_iou(iou_of_sums(sums_B3K, zero_K), self.mean_over(every))
         if self.name == "accuracy":
             return _accuracy(sums_B3K, every)
         base_B, novel_B = self._sides(sums_B3K, every)
@@ -117,12 +126,6 @@ class Measure:
             means = {"harmonic_mean_pct": float(self.overall(sums_13K, scored)[0]), **sides, **means}
         by_class = dict(zip(classes, self.by_class(sums_13K)[0].tolist(), strict=True))
         return MeasuredClasses(means=means, by_class=by_class)
-
-    def _mean(self, scored: Sequence[int]) -> SeenUnseen:
-        return SeenUnseen(
-            seen=tuple(index for index in scored if index not in self.unseen),
-            unseen=tuple(index for index in scored if index in self.unseen),
-        )
 
     def facts(self, classes: Sequence[str]) -> dict[str, object]:
         """Return what files of matrices state of the measure; nothing for segmentation's."""

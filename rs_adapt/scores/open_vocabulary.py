@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from rs_adapt.runs.records import GroupScore, OpenVocabulary, Result
 from rs_adapt.scores.class_sets import ClassSet
 from rs_adapt.scores.intervals import interval_facts, miou_of
-from rs_adapt.scores.measures import MIOU
 from rs_adapt.scores.per_image import PerImage
 from rs_adapt.scores.rounding import plain
 
@@ -32,7 +29,7 @@ def with_group_scores(result: Result, per_image: PerImage | None, chosen: ClassS
 
 
 def _score(per_image: PerImage, chosen: ClassSet, group: tuple[int, ...]) -> GroupScore:
-    alone = replace(chosen, scored=group, unseen=(), measure=MIOU)
+    alone = chosen.of_group(group)
     total_1KK = alone.counted(per_image.total_KK()[None])
     return GroupScore(
         classes=alone.scored_names(),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from rs_adapt.config.class_means import HIOU, has_groups
+from rs_adapt.config.class_means import mean_name
 from rs_adapt.documents import read_json
 from rs_adapt.errors import RsAdaptError, UnreadableFile
 from rs_adapt.files import write_text
@@ -89,9 +89,8 @@ class Scored(Record):
     @property
     def score_title(self) -> str:
         """The name of the score for people."""
-        protocol = getattr(self, "protocol", None)
-        if self.score_key == "miou_pct" and has_groups(getattr(protocol, "classes", None)):
-            return HIOU
+        if self.score_key == "miou_pct":
+            return mean_name(getattr(getattr(self, "protocol", None), "classes", None))
         return SCORES[self.score_key]
 
 
