@@ -10,12 +10,12 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import paths, wire_model, wire_text
+from rs_adapt.config import paths, wire_clip, wire_model
 from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import check_precision
 from rs_adapt.config.tasks import WRONG
 from rs_adapt.config.tree import copy_tree
-from rs_adapt.errors import ConfigError, IncompatibleCell
+from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
     import os
@@ -24,13 +24,8 @@ if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
     from rs_adapt.config.facts import BenchFacts, ConfigNode, MergedTree
 
-_CLIP = "rs_adapt.Clip"
 # Images of a batch in evaluations, which hold no gradients.
 _EVALUATED = 64
-# Channels of an attention head in every text tower of CLIP, and blocks of the towers by the width of the visual one.
-_HEAD_DIM = 64
-_TEXT_DEPTHS = {192: 4}
-_TEXT_DEPTH = 12
 _GREY = [128, 128, 128]
 # Facts of a strategy's file; its other keys are arguments of its class.
 _FACTS = ("name", "title", "settings", "task", "needs_target", "type")
@@ -59,7 +54,6 @@ def wire(
     bench["palette"] = [_GREY] * len(bench["classes"])
     if resolved["protocol"]["classes"] == "all":
         resolved["protocol"]["classes"] = ",".join(f"no-{name}" for name in (*bench["captions"]["beside"], WRONG))
-    iters, precision = bench["schedule"]["iters"], runtime["precision"]
     metric: ConfigNode = {
         "type": "rs_adapt.SceneMetric",
         "classes": list(bench["classes"]),
@@ -80,22 +74,11 @@ def wire(
         **_loaders(resolved, cell, data_root=data_root),
         "val_evaluator": metric,
         "test_evaluator": copy_tree(metric),
-        "train_cfg": {
-            "type": "IterBasedTrainLoop",
-            "max_iters": iters,
-            "val_interval": min(bench["schedule"]["eval_every"], iters),
-        },
-        "val_cfg": {
-            "type": "rs_adapt.ValLoop",
-            "precision": precision,
-            "region": "target",
-            "weights": resolved["protocol"]["weights"],
-        },
-        "test_cfg": {"type": "rs_adapt.TestLoop", "precision": precision},
+        **wire_clip.loops(resolved),
         "optim_wrapper": {
             "type": "rs_adapt.OptimWrapper",
             "constructor": "rs_adapt.ParamGroups",
-            "precision": precision,
+            "precision": runtime["precision"],
             "optimizer": {
                 "type": "AdamW",
                 "lr": optim["lr"],
@@ -105,17 +88,8 @@ def wire(
             },
             "paramwise_cfg": factors,
         },
-        "param_scheduler": [
-            {"type": "CosineAnnealingLR", "T_max": iters, "begin": 0, "end": iters, "by_epoch": False},
-            *_warmup(optim["warmup_iters"], iters),
-        ],
+        "param_scheduler": wire_clip.schedule(resolved),
     }
-
-
-def _warmup(stated: int, iters: int) -> list[ConfigNode]:
-    # A short run has a short warm-up.
-    steps = min(stated, iters // 10)
-    return [{"type": "LinearLR", "start_factor": 1e-2, "begin": 0, "end": steps + 1, "by_epoch": False}] * bool(steps)
 
 
 def _strategy(tree: MergedTree, segmentor: ConfigNode) -> ConfigNode:
@@ -125,11 +99,10 @@ def _strategy(tree: MergedTree, segmentor: ConfigNode) -> ConfigNode:
 
 
 def _loaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> dict[str, ConfigNode | str | None]:
-    bench, runtime = tree["bench"], tree["runtime"]
+    bench = tree["bench"]
     captions: ConfigNode = bench["captions"]
     root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
-    workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
-    evaluation = {"batch_size": _EVALUATED, **workers, "sampler": {"type": "DefaultSampler", "shuffle": False}}
+    evaluation = wire_clip.evaluation_loader(tree, batch_size=_EVALUATED)
 
     def choices(part: str) -> ConfigNode:
         return {
@@ -158,19 +131,7 @@ def _loaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> dict[str, Conf
         "seed": cell.seed,
     }
     return {
-        "train_dataloader": {
-            "batch_size": bench["schedule"]["batch_size"][cell.setting],
-            **workers,
-            "sampler": {"type": "rs_adapt.DrawSampler"},
-            "collate_fn": {"type": "pseudo_collate"},
-            "dataset": {
-                "type": "rs_adapt.DomainStream",
-                "seed": cell.seed,
-                "labelled": trained,
-                "unlabelled": None,
-                "class_sampling": None,
-            },
-        },
+        "train_dataloader": wire_clip.stream_loader(tree, setting=cell.setting, seed=cell.seed, labelled=trained),
         "val_dataloader": {**evaluation, "dataset": choices("val")},
         "test_dataloader": {**evaluation, "dataset": choices("test")},
         # Readers of every kind of data set look for it; a list of captions has no items of its own to score.
@@ -189,40 +150,25 @@ def _absolute(settings: Mapping[str, str | None], root: Path) -> ConfigNode:
 
 def _model(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> ConfigNode:
     bench, facts = tree["bench"], tree["backbone"]
-    backbone: ConfigNode = copy_tree(tree["model"]["backbone"])
-    if backbone["type"] != _CLIP:
-        raise IncompatibleCell(
-            f"Backbone {facts['name']} has no text tower, and captions are texts. Allowed: a CLIP, such as nano-clip, "
-            "clip-b-32, remoteclip-b-32 or georsclip-b-32."
-        )
-    wire_model.check_patches("bench.crop_px", bench["crop_px"], facts["patch_px"])
-    backbone |= {"image_px": bench["crop_px"], "out_layers": [backbone["depth"] - 1], "level_scales": [1.0]}
-    backbone["weights"] = wire_model.weights_path(facts, weights)
+    backbone = wire_clip.resolve_backbone(
+        tree,
+        why="captions are texts. Allowed: a CLIP, such as nano-clip, clip-b-32, remoteclip-b-32 or georsclip-b-32.",
+        weights=weights,
+    )
     head: ConfigNode = copy_tree(tree["model"]["decode_head"])
-    text = _text_sizes(head, backbone)
+    text = wire_clip.text_sizes(head, backbone, facts)
     text_facts = {"embed_dim": text["text_width"], "depth": text["text_depth"], "mlp_dim": 4 * text["text_width"]}
-    adapter = backbone.setdefault("adapter", None)
+    adapter = backbone["adapter"]
     head["adapter"] = None
     if adapter is not None:
         # The same method in both towers, each with the sizes of its own.
         head["adapter"] = _filled(adapter, {**text_facts, "gated_mlp": False}, bench)
         backbone["adapter"] = _filled(adapter, wire_model.adapter_facts(backbone), bench)
-    head |= {
-        **text,
-        "clip_weights": backbone["weights"],
-        "activation": head.get("activation") or backbone.get("activation", "quick_gelu"),
-        "in_channels": [backbone["embed_dim"]],
-        "num_classes": len(bench["classes"]),
-        "frozen": backbone["frozen"],
-    }
+    head |= wire_clip.head_facts(head, backbone, text, num_classes=len(bench["classes"]))
+    head["frozen"] = backbone["frozen"]
     return {
         "type": "rs_adapt.CaptionModel",
-        "data_preprocessor": {
-            "type": "ImgDataPreprocessor",
-            "mean": list(facts["mean"]),
-            "std": list(facts["std"]),
-            "bgr_to_rgb": True,
-        },
+        "data_preprocessor": wire_clip.preprocessor(facts),
         "backbone": backbone,
         "decode_head": head,
         "train_cfg": {},
@@ -233,15 +179,3 @@ def _model(tree: MergedTree, *, weights: str | os.PathLike[str] | None) -> Confi
 def _filled(adapter: ConfigNode, facts: ConfigNode, bench: BenchFacts) -> ConfigNode:
     facts = {**facts, "total_iters": bench["schedule"]["iters"]}
     return {key: facts.get(key) if value is None else copy_tree(value) for key, value in adapter.items()}
-
-
-def _text_sizes(head: ConfigNode, backbone: ConfigNode) -> dict[str, int]:
-    """Return the sizes of the text tower: as the head states them, else those of the CLIP of this width."""
-    dim = wire_text.space_dim(backbone["embed_dim"])
-    width = head.get("text_width") or dim
-    return {
-        "text_width": width,
-        "text_dim": head.get("text_dim") or dim,
-        "text_depth": head.get("text_depth") or _TEXT_DEPTHS.get(backbone["embed_dim"], _TEXT_DEPTH),
-        "text_heads": head.get("text_heads") or max(1, width // _HEAD_DIM),
-    }

@@ -11,7 +11,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import axes, paths, wire_model, wire_text
+from rs_adapt.config import axes, paths, wire_clip, wire_model
 from rs_adapt.config.class_groups import ClassGroups, class_groups
 from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import check_precision
@@ -23,15 +23,12 @@ if TYPE_CHECKING:
     import os
 
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import BackboneFacts, BenchFacts, ConfigNode, Domain, MergedTree
+    from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain, MergedTree
 
-_CLIP = "rs_adapt.Clip"
 # Images of a batch in evaluations, which hold no gradients.
 _EVALUATED = 32
 # Validation images of a class, at most (CoOp's protocol).
 _VAL_SHOTS = 4
-# Channels of an attention head in every published text tower of CLIP.
-_HEAD_DIM = 64
 # Colours of classes only have to differ.
 _GOLDEN_DEG = 137.508
 
@@ -56,7 +53,6 @@ def wire(
     groups = class_groups(bench, cell.setting)
     check_class_names(bench["classes"], f"Bench {bench['name']}")
     bench["palette"] = [_colour(index) for index in range(len(bench["classes"]))]
-    iters = bench["schedule"]["iters"]
     model = _model(resolved, groups, setting=cell.setting, weights=weights)
     metric: ConfigNode = {
         "type": "rs_adapt.SceneMetric",
@@ -74,18 +70,7 @@ def wire(
         **_loaders(resolved, cell, groups, data_root=data_root),
         "val_evaluator": metric,
         "test_evaluator": copy_tree(metric),
-        "train_cfg": {
-            "type": "IterBasedTrainLoop",
-            "max_iters": iters,
-            "val_interval": min(bench["schedule"]["eval_every"], iters),
-        },
-        "val_cfg": {
-            "type": "rs_adapt.ValLoop",
-            "precision": runtime["precision"],
-            "region": "target",
-            "weights": resolved["protocol"]["weights"],
-        },
-        "test_cfg": {"type": "rs_adapt.TestLoop", "precision": runtime["precision"]},
+        **wire_clip.loops(resolved),
         "optim_wrapper": {
             "type": "rs_adapt.OptimWrapper",
             "constructor": "rs_adapt.ParamGroups",
@@ -98,17 +83,8 @@ def wire(
             },
             "paramwise_cfg": copy_tree(resolved["method"].get("paramwise") or {"custom_keys": {}}),
         },
-        "param_scheduler": [
-            {"type": "CosineAnnealingLR", "T_max": iters, "begin": 0, "end": iters, "by_epoch": False},
-            *_warmup(optim["warmup_iters"], iters),
-        ],
+        "param_scheduler": wire_clip.schedule(resolved),
     }
-
-
-def _warmup(stated: int, iters: int) -> list[ConfigNode]:
-    # A short run has a short warm-up.
-    steps = min(stated, iters // 10)
-    return [{"type": "LinearLR", "start_factor": 1e-2, "begin": 0, "end": steps + 1, "by_epoch": False}] * bool(steps)
 
 
 def _colour(index: int) -> list[int]:
@@ -122,10 +98,9 @@ def _colour(index: int) -> list[int]:
 def _loaders(
     tree: MergedTree, cell: Cell, groups: ClassGroups, *, data_root: Path
 ) -> dict[str, ConfigNode | str | None]:
-    bench, runtime = tree["bench"], tree["runtime"]
+    bench = tree["bench"]
     root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
-    workers = {"num_workers": runtime["num_workers"], "persistent_workers": runtime["num_workers"] > 0}
-    evaluation = {"batch_size": _EVALUATED, **workers, "sampler": {"type": "DefaultSampler", "shuffle": False}}
+    evaluation = wire_clip.evaluation_loader(tree, batch_size=_EVALUATED)
     shots = bench["shots"]
 
     def dataset(domain: Domain, part: str, *, shots: int | None, views: int = 1) -> ConfigNode:
@@ -150,21 +125,10 @@ def _loaders(
             "how_to_get": paths.how_to_get(bench["data"] if isinstance(bench["data"], str) else bench["data"][0]),
         }
 
+    labelled = dataset("source", "train", shots=shots, views=bench["views"])
     val = dataset("target", "val", shots=min(shots, _VAL_SHOTS))
     return {
-        "train_dataloader": {
-            "batch_size": bench["schedule"]["batch_size"][cell.setting],
-            **workers,
-            "sampler": {"type": "rs_adapt.DrawSampler"},
-            "collate_fn": {"type": "pseudo_collate"},
-            "dataset": {
-                "type": "rs_adapt.DomainStream",
-                "seed": cell.seed,
-                "labelled": dataset("source", "train", shots=shots, views=bench["views"]),
-                "unlabelled": None,
-                "class_sampling": None,
-            },
-        },
+        "train_dataloader": wire_clip.stream_loader(tree, setting=cell.setting, seed=cell.seed, labelled=labelled),
         "val_dataloader": {**evaluation, "dataset": val},
         "test_dataloader": {**evaluation, "dataset": dataset("target", "test", shots=None)},
         "source_val_dataloader": {**evaluation, "dataset": dataset("source", "val", shots=min(shots, _VAL_SHOTS))},
@@ -182,18 +146,15 @@ def _model(
             f"Method {method['name'].replace('_', '-')} does not work in the setting {setting}: {reason}. Allowed: a "
             "method that names classes by texts, such as coop or zero-shot."
         )
-    backbone: ConfigNode = copy_tree(tree["model"]["backbone"])
-    if backbone["type"] != _CLIP:
-        raise IncompatibleCell(
-            f"Backbone {facts['name']} has no text tower, and scenes are classified by their names. Allowed: a CLIP, "
-            "such as clip-b-16, remoteclip-b-32 or georsclip-b-32."
-        )
-    wire_model.check_patches("bench.crop_px", bench["crop_px"], facts["patch_px"])
-    backbone |= {"image_px": bench["crop_px"], "out_layers": [backbone["depth"] - 1], "level_scales": [1.0]}
-    backbone["weights"] = wire_model.weights_path(facts, weights)
+    backbone = wire_clip.resolve_backbone(
+        tree,
+        why="scenes are classified by their names. Allowed: a CLIP, such as clip-b-16, remoteclip-b-32 or "
+        "georsclip-b-32.",
+        weights=weights,
+    )
     head: ConfigNode = copy_tree(tree["model"]["decode_head"])
-    text = _text_sizes(head, backbone, facts)
-    adapter = backbone.setdefault("adapter", None)
+    text = wire_clip.text_sizes(head, backbone, facts)
+    adapter = backbone["adapter"]
     domain = None
     if adapter is not None:
         if "domain" in adapter:
@@ -209,41 +170,19 @@ def _model(
         }
         adapter |= {key: value for key, value in filled.items() if key in adapter and adapter[key] is None}
     head |= {
-        **text,
-        "clip_weights": backbone["weights"],
-        "activation": head.get("activation") or backbone.get("activation", "quick_gelu"),
-        "in_channels": [backbone["embed_dim"]],
-        "num_classes": len(bench["classes"]),
+        **wire_clip.head_facts(head, backbone, text, num_classes=len(bench["classes"])),
         "class_texts": list(bench["classes"]),
         "trained_texts": list(groups.trained),
         "candidates": list(groups.candidates),
     }
     return {
         "type": "rs_adapt.SceneClassifier",
-        "data_preprocessor": {
-            "type": "ImgDataPreprocessor",
-            "mean": list(facts["mean"]),
-            "std": list(facts["std"]),
-            "bgr_to_rgb": True,
-        },
+        "data_preprocessor": wire_clip.preprocessor(facts),
         "backbone": backbone,
         "decode_head": head,
         "domain": domain,
         "train_cfg": {},
         "test_cfg": {"mode": "whole"},
-    }
-
-
-def _text_sizes(head: ConfigNode, backbone: ConfigNode, facts: BackboneFacts) -> dict[str, int]:
-    """Return the sizes of the text tower: as head or backbone states them, else those of the published CLIPs."""
-    dim = wire_text.space_dim(backbone["embed_dim"])
-    stated = facts.get("text", {})
-    width = head.get("text_width") or stated.get("width") or dim
-    return {
-        "text_width": width,
-        "text_dim": head.get("text_dim") or dim,
-        "text_depth": head.get("text_depth") or stated.get("depth") or 12,
-        "text_heads": head.get("text_heads") or max(1, width // _HEAD_DIM),
     }
 
 

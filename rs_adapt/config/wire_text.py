@@ -40,7 +40,7 @@ def maps_read(tree: MergedTree) -> str:
     stated: str = tree.get("head", {}).get("maps", "pyramid")
     if stated not in ("text", LEVELS):
         return stated
-    if _is_clip(tree):
+    if is_clip(tree):
         return "joint"
     return "tokens" if stated == LEVELS or tree["backbone"].get("takes_adapters", True) else "pyramid"
 
@@ -59,7 +59,7 @@ def resolve_text(
     Raises:
         ConfigError: A wording is that of no class of the bench.
     """
-    classes, clip = tree["bench"]["classes"], _is_clip(tree)
+    classes, clip = tree["bench"]["classes"], is_clip(tree)
     words = _by_class(head.pop("text_names"), classes)
     head["class_texts"] = [words.get(number, name) for number, name in enumerate(classes)]
     seen = None
@@ -117,7 +117,7 @@ def tower_facts(tree: MergedTree, adapter: ConfigNode) -> ConfigNode:
             f"Method {method} puts one that sits in both towers of CLIP inside another, which would leave out the "
             "text tower. Allowed: the method alone, or a stack such as hclip-both+vpt."
         )
-    if not _is_clip(tree):
+    if not is_clip(tree):
         raise IncompatibleCell(
             f"Method {method} sits in both towers of CLIP, but backbone {tree['backbone']['name']} is no CLIP. "
             "Allowed: --backbone clip-b-16, and the other CLIPs that `rs-adapt list backbones` prints."
@@ -155,7 +155,8 @@ def _plain(name: str) -> str:
     return " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
 
 
-def _is_clip(tree: MergedTree) -> bool:
+def is_clip(tree: MergedTree) -> bool:
+    """Return whether the backbone of merged axis files is the visual tower of a CLIP."""
     return bool(tree["model"]["backbone"]["type"] == _CLIP)
 
 
