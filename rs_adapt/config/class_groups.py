@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rs_adapt.config import axes
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def class_groups(bench: BenchFacts, setting: str) -> ClassGroups:
     classes = tuple(bench["classes"])
     if setting == "xd":
         return ClassGroups(
-            classes=classes, trained=tuple(bench["source_classes"]), left_out=(), candidates=(0,) * len(classes)
+            classes=classes, trained=tuple(source_classes(bench)), left_out=(), candidates=(0,) * len(classes)
         )
     if setting != "b2n":
         return ClassGroups(classes=classes, trained=classes, left_out=(), candidates=(0,) * len(classes))
@@ -65,6 +66,12 @@ def class_groups(bench: BenchFacts, setting: str) -> ClassGroups:
         left_out=tuple(name for name in classes if name not in base),
         candidates=tuple(int(name not in base) for name in classes),
     )
+
+
+def source_classes(bench: BenchFacts) -> list[str]:
+    """Return the class names of the source's data set, of a bench across data sets."""
+    stated = bench["source_classes"]
+    return list(axes.bench_facts(stated)["classes"]) if isinstance(stated, str) else stated
 
 
 def _check(bench: str, classes: Sequence[str], base: Sequence[str], novel: Sequence[str]) -> None:

@@ -126,12 +126,12 @@ class BenchFacts(TypedDict):
     partial: NotRequired[bool]
     # What a model predicts; segmentation where it is missing. See `rs_adapt.config.tasks`.
     task: NotRequired[str]
-    # Of classification: labelled images of a class, views of each in training (1 to 8 turns and flips), and classes.
+    # Of classification: images of a class, views of each (1 to 8), and classes (of the source: or the bench with them).
     shots: NotRequired[int]
     views: NotRequired[int]
     base_classes: NotRequired[list[str] | None]
     novel_classes: NotRequired[list[str] | None]
-    source_classes: NotRequired[list[str]]
+    source_classes: NotRequired[list[str] | str]
     # Of captions: what is trained on and scored, and the negatives; see configs/bench/_captions.py.
     captions: NotRequired[ConfigNode]
     # Of super-resolution: the factor, the operator of coarse images, and the snapshots to learn from (None for all).

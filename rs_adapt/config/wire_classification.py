@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rs_adapt.config import axes, paths, wire_clip, wire_model
-from rs_adapt.config.class_groups import ClassGroups, class_groups
+from rs_adapt.config.class_groups import ClassGroups, class_groups, source_classes
 from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import check_precision
 from rs_adapt.config.tree import copy_tree
@@ -50,6 +50,8 @@ def wire(
     resolved = copy_tree(tree)
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     check_precision(runtime["precision"])
+    if "source_classes" in bench:
+        bench["source_classes"] = source_classes(bench)
     groups = class_groups(bench, cell.setting)
     check_class_names(bench["classes"], f"Bench {bench['name']}")
     bench["palette"] = [_colour(index) for index in range(len(bench["classes"]))]

@@ -13,8 +13,7 @@ from typing import Any
 
 from rs_adapt.datasets.own.regions import ROLES, RegionPlan, missing_places, plan_regions, scene_files
 from rs_adapt.datasets.own.scenes import make_from_scenes
-from rs_adapt.datasets.prepared_copies import MARKER
-from rs_adapt.datasets.prepared_marker import is_finished, is_finished_without_scenes, write_marker
+from rs_adapt.datasets.prepared_marker import is_finished, is_finished_without_scenes, make_once, write_marker
 from rs_adapt.datasets.recipes import (
     COMPOSE_VERSION,
     ComposeDrawer,
@@ -28,10 +27,8 @@ from rs_adapt.datasets.recipes import (
     read_recipe,
 )
 from rs_adapt.datasets.scene_classes.drawing import write_scene_classes
-from rs_adapt.disk import explain_tiles_disk
-from rs_adapt.errors import ConfigError, DataError, DataNotFound
-from rs_adapt.files import atomic_folder, file_state
-from rs_adapt.locks import exclusive_folder
+from rs_adapt.errors import DataError, DataNotFound
+from rs_adapt.files import file_state
 from rs_adapt.progress import OnProgress, no_progress
 
 FORMAT = 1
@@ -84,29 +81,22 @@ def ensure_prepared(
         plan_regions(recipe, tiles.tile_px, ROLES if is_whole else roles) if isinstance(recipe, ScenesRecipe) else []
     )
     facts = _facts(prepare, recipe, tiles, data_root, regions) | ({} if is_whole else {"roles": [*roles]})
-    if is_finished(out_dir, facts):
-        return
-    if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
-        # It was not made here, and making the tiles would delete it.
-        raise ConfigError(f"{out_dir} is not empty and holds no prepared tiles. Move it away, or set RS_ADAPT_HOME.")
-    with explain_tiles_disk(out_dir):
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive_folder(out_dir):
-            if is_finished(out_dir, facts):
-                return
-            with atomic_folder(out_dir) as building:
-                if isinstance(recipe, SyntheticRecipe):
-                    counts = _make_synthetic(recipe, tiles, building, on_progress)
-                elif isinstance(recipe, SyntheticClassesRecipe):
-                    counts = write_scene_classes(recipe, building, on_progress)
-                elif isinstance(recipe, SyntheticComposeRecipe):
-                    assert draw_compose is not None
-                    counts = draw_compose(recipe, building, on_progress)
-                elif isinstance(recipe, ImagesRecipe):
-                    counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
-                else:
-                    counts = make_from_scenes(regions, recipe, tiles, building, on_progress, jobs)
-                write_marker(building, facts, counts)
+
+    def make(building: Path) -> None:
+        if isinstance(recipe, SyntheticRecipe):
+            counts = _make_synthetic(recipe, tiles, building, on_progress)
+        elif isinstance(recipe, SyntheticClassesRecipe):
+            counts = write_scene_classes(recipe, building, on_progress)
+        elif isinstance(recipe, SyntheticComposeRecipe):
+            assert draw_compose is not None
+            counts = draw_compose(recipe, building, on_progress)
+        elif isinstance(recipe, ImagesRecipe):
+            counts = _make_from_images(recipe, tiles, data_root, building, on_progress)
+        else:
+            counts = make_from_scenes(regions, recipe, tiles, building, on_progress, jobs)
+        write_marker(building, facts, counts)
+
+    make_once(out_dir, is_there=lambda: is_finished(out_dir, facts), make=make, what="tiles")
 
 
 def require_raw_data(

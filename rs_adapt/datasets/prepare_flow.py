@@ -14,12 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from rs_adapt.datasets.prepared_copies import MARKER
-from rs_adapt.datasets.prepared_marker import is_finished, write_marker
-from rs_adapt.disk import explain_tiles_disk
+from rs_adapt.datasets.prepared_marker import is_finished, make_once, write_marker
 from rs_adapt.errors import ConfigError, DataNotFound
-from rs_adapt.files import atomic_folder, file_sha256, file_state
-from rs_adapt.locks import exclusive_folder
+from rs_adapt.files import file_sha256, file_state
 from rs_adapt.progress import OnProgress, no_progress
 from rs_adapt.runs.records import TileDigests
 from rs_adapt.turbulence.fields import read_slices
@@ -131,23 +128,17 @@ def ensure_flow(
     raw = [[str(path), *file_state(path)] for of in files.values() for snapshot in of for path in snapshot]
     plain = json.loads(recipe.model_dump_json())
     facts: dict[str, Any] = {"format": FORMAT, "prepare": plain, "raw": raw, "solver": SOLVER_VERSION}
-    if _holds(out_dir, facts):
-        return
-    if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
-        raise ConfigError(f"{out_dir} is not empty and holds no prepared images. Move it away, or set RS_ADAPT_HOME.")
-    with explain_tiles_disk(out_dir):
-        out_dir.parent.mkdir(parents=True, exist_ok=True)
-        with exclusive_folder(out_dir):
-            if _holds(out_dir, facts):
-                return
-            with atomic_folder(out_dir) as building:
-                if isinstance(recipe, TurbulenceRecipe):
-                    write_turbulence(building, recipe, on_progress)
-                else:
-                    stacks = _read_all(files, recipe.variables, on_progress)
-                    write_flow(building, stacks, is_periodic=recipe.is_periodic)
-                # No tiles: nothing below <region>/<split>/img_dir is counted.
-                write_marker(building, facts, {})
+
+    def make(building: Path) -> None:
+        if isinstance(recipe, TurbulenceRecipe):
+            write_turbulence(building, recipe, on_progress)
+        else:
+            stacks = _read_all(files, recipe.variables, on_progress)
+            write_flow(building, stacks, is_periodic=recipe.is_periodic)
+        # No tiles: nothing below <region>/<split>/img_dir is counted.
+        write_marker(building, facts, {})
+
+    make_once(out_dir, is_there=lambda: _holds(out_dir, facts), make=make, what="images")
 
 
 def _holds(folder: Path, facts: Mapping[str, Any]) -> bool:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from rs_adapt.datasets.prepared_copies import MARKER, holds_all_tiles
+from rs_adapt.disk import explain_tiles_disk
 from rs_adapt.documents import read_json
-from rs_adapt.errors import DataError, UnreadableFile
-from rs_adapt.files import file_sha256, write_json
+from rs_adapt.errors import ConfigError, DataError, UnreadableFile
+from rs_adapt.files import atomic_folder, file_sha256, write_json
+from rs_adapt.locks import exclusive_folder
 
 # What helps against a damaged record.
 REMAKE = "Remove the folder (rs-adapt data clean), and the next run makes its tiles again."
@@ -23,6 +25,34 @@ def write_marker(folder: Path, facts: object, tiles: Mapping[str, int]) -> None:
         tiles: Number of tiles by `<region>/<split>`.
     """
     write_json(folder / MARKER, {"facts": facts, "tiles": tiles, "records": _hash_records(folder)}, indent=1)
+
+
+def make_once(out_dir: Path, *, is_there: Callable[[], bool], make: Callable[[Path], None], what: str) -> None:
+    """Make a prepared folder in a temporary sibling, which appears at once and complete, unless it is there.
+
+    Several processes may call this at the same time: one makes the folder, the others wait for it.
+
+    Args:
+        out_dir: The folder.
+        is_there: Whether it holds what would be made.
+        make: Fills an empty folder, and marks it as finished.
+        what: What it holds, for the message: "tiles", "images".
+
+    Raises:
+        ConfigError: The folder holds something else, or cannot be written to.
+    """
+    if is_there():
+        return
+    if out_dir.is_dir() and any(out_dir.iterdir()) and not (out_dir / MARKER).is_file():
+        # It was not made here, and making it would delete what it holds.
+        raise ConfigError(f"{out_dir} is not empty and holds no prepared {what}. Move it away, or set RS_ADAPT_HOME.")
+    with explain_tiles_disk(out_dir):
+        out_dir.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive_folder(out_dir):
+            if is_there():
+                return
+            with atomic_folder(out_dir) as building:
+                make(building)
 
 
 def is_finished(out_dir: Path, facts: object) -> bool:

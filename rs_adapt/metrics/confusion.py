@@ -139,17 +139,54 @@ def _mean(values: np.ndarray[Any, Any]) -> float:
     return float(defined.mean()) if defined.size else float("nan")
 
 
+class CountingMetric(BaseMetric):  # type: ignore[misc]
+    """Base of the metrics of confusion matrices: counts each image, and keeps those of the last evaluation.
+
+    Attributes:
+        by_image: Path of each image, and its counts (K, K).
+
+    Args:
+        classes: Names in index order.
+        ignore_index: Label value that counts nowhere.
+        collect_device: How several processes gather their results: "gpu" through the process group (also on CPUs),
+            "cpu" through files in the current folder, which then must be shared.
+        prefix: Prefix of the scores' names, which mmengine adds.
+    """
+
+    def __init__(self, *, classes: list[str], ignore_index: int, collect_device: str, prefix: str | None) -> None:
+        super().__init__(collect_device=collect_device, prefix=prefix)
+        self.classes = list(classes)
+        self.ignore_index = ignore_index
+        self.by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
+
+    def process(self, data_batch: Any, data_samples: Sequence[Sample]) -> None:
+        """Count one batch: samples hold `img_path`, and `pred_sem_seg` and `gt_sem_seg`, (1, H, W) class indices."""
+        for sample in data_samples:
+            prediction = sample["pred_sem_seg"]["data"]
+            truth = sample["gt_sem_seg"]["data"].to(prediction.device)
+            counts_KK = confusion_matrix(truth, prediction, len(self.classes), self.ignore_index).numpy()
+            self.results.append((str(sample["img_path"]), counts_KK))
+
+    def compute_metrics(self, results: list[tuple[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
+        """Return the scores of the sum over all images."""
+        self.by_image = list(results)
+        return self.scores_of_total(np.sum([counts_KK for _, counts_KK in results], axis=0))
+
+    def scores_of_total(self, total_KK: np.ndarray[Any, Any]) -> dict[str, float]:
+        """Return the scores of a matrix, by name."""
+        raise NotImplementedError
+
+
 @METRICS.register_module()
-class ConfusionMetric(BaseMetric):  # type: ignore[misc]
-    """The scores of `scores_of` as a mmengine metric; the matrices of the last evaluation stay in `by_image`.
+class ConfusionMetric(CountingMetric):
+    """The scores of `scores_of` as a mmengine metric; see `CountingMetric`.
 
     Args:
         classes: Names in index order.
         ignore_index: Label value that counts nowhere.
         scored: The classes in the means, as words of `class_set`.
         absent_classes: What a class without true pixels counts; see `scores_of`.
-        collect_device: How several processes gather their results: "gpu" through the process group (also on CPUs),
-            "cpu" through files in the current folder, which then must be shared.
+        collect_device: See `CountingMetric`.
         prefix: Prefix of the scores' names, which mmengine adds.
     """
 
@@ -163,26 +200,12 @@ class ConfusionMetric(BaseMetric):  # type: ignore[misc]
         collect_device: str = "gpu",
         prefix: str | None = None,
     ) -> None:
-        super().__init__(collect_device=collect_device, prefix=prefix)
-        self.classes = list(classes)
-        self.ignore_index = ignore_index
+        super().__init__(classes=classes, ignore_index=ignore_index, collect_device=collect_device, prefix=prefix)
         self.scored = class_set(classes, chosen=scored).mean
         self.absent_classes = absent_classes
-        # Path of each image, and its counts (K, K).
-        self.by_image: list[tuple[str, np.ndarray[Any, Any]]] = []
 
-    def process(self, data_batch: Any, data_samples: Sequence[Sample]) -> None:
-        """Count one batch: samples hold `img_path`, and `pred_sem_seg` and `gt_sem_seg`, (1, H, W) class indices."""
-        for sample in data_samples:
-            prediction = sample["pred_sem_seg"]["data"]
-            truth = sample["gt_sem_seg"]["data"].to(prediction.device)
-            counts_KK = confusion_matrix(truth, prediction, len(self.classes), self.ignore_index).numpy()
-            self.results.append((str(sample["img_path"]), counts_KK))
-
-    def compute_metrics(self, results: list[tuple[str, np.ndarray[Any, Any]]]) -> dict[str, float]:
-        """Return the scores over all images: `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct/<class>`."""
-        self.by_image = list(results)
-        total_KK = np.sum([counts_KK for _, counts_KK in results], axis=0)
+    def scores_of_total(self, total_KK: np.ndarray[Any, Any]) -> dict[str, float]:
+        """Return `miou_pct`, `aacc_pct`, `macc_pct` and `iou_pct/<class>`."""
         scores = scores_of(total_KK, self.classes, self.scored, self.absent_classes)
         means = {"miou_pct": scores.miou_pct, "aacc_pct": scores.aacc_pct, "macc_pct": scores.macc_pct}
         return means | {f"iou_pct/{name}": value for name, value in scores.iou_pct.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,9 +12,8 @@ from torch import nn
 from rs_adapt.backbones import Dinov2
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.datasets.synthetic import STYLE_GENERATOR_VERSION
-from rs_adapt.errors import WeightsError
-from rs_adapt.files import atomic_file, check_output_file
 from rs_adapt.pretraining.crops import StyleCrops
+from rs_adapt.pretraining.files import write_tensors
 from rs_adapt.pretraining.recipe import NANO, PretrainingRecipe
 from rs_adapt.pretraining.train import MaterialObjective, pretrain
 from rs_adapt.progress import OnProgress, no_progress
@@ -79,21 +77,13 @@ def write_weights(path: Path, vit: Dinov2, *, recipe: PretrainingRecipe, overwri
         OutputExists: The file exists, and `overwrite` is False.
         WeightsError: The file cannot be written.
     """
-    from safetensors.torch import save_file
-
-    check_output_file(path, overwrite=overwrite)
     # Named as in transformers, one of the layouts that `load_state` reads.
     tensors = {name: value.detach().half().contiguous() for name, value in vit.state_dict().items()}
-    header = {
-        "format": "pt",
-        "model": "dinov2_nano",
-        "recipe": json.dumps(dataclasses.asdict(recipe)),
-        "generator": str(STYLE_GENERATOR_VERSION),
-        "licence": "Apache-2.0",
-    }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as temporary:
-            save_file(tensors, temporary, metadata=header)
-    except OSError as error:
-        raise WeightsError(f"Cannot write {path}: {error.strerror}. Choose a different file with --out.") from error
+    write_tensors(
+        path,
+        tensors,
+        model="dinov2_nano",
+        recipe=dataclasses.asdict(recipe),
+        generator=STYLE_GENERATOR_VERSION,
+        overwrite=overwrite,
+    )

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import torch
 
 from rs_adapt.config.facts import ConfigNode
-from rs_adapt.errors import WeightsError
-from rs_adapt.files import atomic_file, check_output_file
 from rs_adapt.pretraining.captioned import CAPTION_VERSION, CaptionedTiles
 from rs_adapt.pretraining.captioned.vocabulary import training_ids
+from rs_adapt.pretraining.files import write_tensors
 from rs_adapt.pretraining.nano_clip.recipe import NANO_CLIP, ClipRecipe
 from rs_adapt.pretraining.nano_clip.towers import NanoClip
 from rs_adapt.pretraining.nano_clip.train import train_clip
@@ -74,19 +72,11 @@ def write_clip(path: Path, model: NanoClip, *, recipe: ClipRecipe, overwrite: bo
         OutputExists: The file exists, and `overwrite` is False.
         WeightsError: The file cannot be written.
     """
-    from safetensors.torch import save_file
-
-    check_output_file(path, overwrite=overwrite)
-    header = {
-        "format": "pt",
-        "model": "nano_clip",
-        "recipe": json.dumps(dataclasses.asdict(recipe)),
-        "generator": str(CAPTION_VERSION),
-        "licence": "Apache-2.0",
-    }
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_file(path) as temporary:
-            save_file(model.tensors(), temporary, metadata=header)
-    except OSError as error:
-        raise WeightsError(f"Cannot write {path}: {error.strerror}. Choose a different file with --out.") from error
+    write_tensors(
+        path,
+        model.tensors(),
+        model="nano_clip",
+        recipe=dataclasses.asdict(recipe),
+        generator=CAPTION_VERSION,
+        overwrite=overwrite,
+    )
