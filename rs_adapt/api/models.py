@@ -16,6 +16,7 @@ from rs_adapt.api.reading import RunLike
 from rs_adapt.config.cell import resolve
 from rs_adapt.config.execution import Tta, check_tta
 from rs_adapt.config.own.bench import find, is_own, without_folders
+from rs_adapt.config.tasks import SUPER_RESOLUTION, TASKS
 from rs_adapt.errors import ConfigError
 from rs_adapt.links import place_inside
 from rs_adapt.path_names import path_name
@@ -102,9 +103,9 @@ def evaluate(
         bench, setting = without_folders(own_file), setting or "dg"
     use_plugins(map(Path, plugins))
     bench_file = resolve(bench, setting=setting, direction=direction).bench if bench else None
-    require_checkpoint(
-        path, weights=weights, data_root=data_root, bench=bench_file, any_task=True, takes_velocities=bench is None
-    )
+    # Velocity images of a different bench would be of a different kind.
+    tasks = [task for task in TASKS if bench is None or task != SUPER_RESOLUTION]
+    require_checkpoint(path, weights=weights, data_root=data_root, bench=bench_file, tasks=tasks)
     folder = Path() if out is None else Path(out).expanduser()
     if out is not None:
         refuse_output_in_run(folder, may_hold_runs=True)

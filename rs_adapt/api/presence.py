@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -94,8 +94,7 @@ def require_checkpoint(
     weights: str | os.PathLike[str] | None = None,
     data_root: str | os.PathLike[str] | None = None,
     bench: str | None = None,
-    any_task: bool = False,
-    takes_velocities: bool = False,
+    tasks: Collection[str] = (SEGMENTATION,),
 ) -> None:
     """Check that an adapter pack and what else the user names are there.
 
@@ -104,8 +103,7 @@ def require_checkpoint(
         weights: File of base weights; None for the run's own.
         data_root: Folder of the data; None for the run's own.
         bench: Name of the bench's file; None for the run's own.
-        any_task: Whether models that predict no maps of pixels will do.
-        takes_velocities: Whether the model may be one of super-resolution.
+        tasks: Names of the tasks whose models will do.
 
     Raises:
         ConfigError: The model is one of super-resolution, and those are not taken.
@@ -115,25 +113,25 @@ def require_checkpoint(
         DataNotFound: There is no such folder, and the bench has data sets.
     """
     manifest = read_manifest(checkpoint)
-    if not takes_velocities and is_super_resolution(manifest.cell):
+    if SUPER_RESOLUTION not in tasks and is_super_resolution(manifest.cell):
         raise not_taken(checkpoint)
-    bench = manifest.cell.bench if bench is None else bench
-    if not any_task and manifest.cell.bench in axes.values("bench"):
-        task = task_of(axes.bench_facts(manifest.cell.bench)).name
-        if task != SEGMENTATION:
-            raise IncompatibleCell(
-                f"{checkpoint} is a model of {task}, which predicts no maps of pixels. Allowed: rs-adapt eval, score, "
-                "compare and report, and everything else with a run of segmentation."
-            )
-    if data_root is not None and not Path(data_root).expanduser().is_dir() and bench in axes.values("bench"):
+    trained, known = manifest.cell.bench, axes.values("bench")
+    if trained in known and (task := task_of(axes.bench_facts(trained)).name) not in tasks:
+        raise IncompatibleCell(
+            f"{checkpoint} is a model of {task}, which predicts no maps of pixels. Allowed: rs-adapt eval, score, "
+            "compare and report, and everything else with a run of segmentation."
+        )
+    bench = trained if bench is None else bench
+    if data_root is not None and not Path(data_root).expanduser().is_dir() and bench in known:
         prepare = axes.bench_facts(bench)["prepare"]
         if not prepare or prepare["kind"] != "synthetic":
             raise DataNotFound(
                 f"There is no folder {data_root}. Name the folder of the data sets with --data-root, or leave it out."
             )
     if weights is not None:
-        known = manifest.cell.backbone in axes.values("backbone")
-        _require_weights(weights, axes.backbone_facts(manifest.cell.backbone).get("weights") if known else None)
+        backbone = manifest.cell.backbone
+        has_facts = backbone in axes.values("backbone")
+        _require_weights(weights, axes.backbone_facts(backbone).get("weights") if has_facts else None)
 
 
 def require_map_checkpoints(

@@ -8,6 +8,7 @@ from rs_adapt.api.checkpoints import find_checkpoint
 from rs_adapt.api.presence import require_checkpoint
 from rs_adapt.api.progress import Progress, print_loading, print_notes, progress_callback
 from rs_adapt.api.reading import RunLike
+from rs_adapt.config.tasks import SUPER_RESOLUTION, TASKS
 from rs_adapt.downloads.hub import parse_hub_target
 from rs_adapt.runs.locking import share_run
 from rs_adapt.runs.packs import pack_folder
@@ -58,7 +59,7 @@ def push(
     """
     address = parse_hub_target(repository, revision=revision)
     folder = pack_folder(find_checkpoint(run, progress=progress))
-    require_checkpoint(folder, any_task=True)
+    require_checkpoint(folder, tasks=[task for task in TASKS if task != SUPER_RESOLUTION])
     print_loading(progress)
     from rs_adapt.exchange.pushing import push_pack
 
