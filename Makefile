@@ -28,7 +28,7 @@ check: $(STAMP) ## Lint, format, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: $(STAMP) ## Run the quick tests: about five minutes on two idle cores (no network, no GPU, no data needed)
+test: $(STAMP) ## Run the quick tests: about four minutes on two idle cores (no network, no GPU, no data needed)
 	$(BIN)/python -m pytest -q -n logical --dist worksteal -m "not slow"
 
 test-all: $(STAMP) ## Run all tests, those marked slow too
