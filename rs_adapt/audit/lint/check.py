@@ -12,6 +12,7 @@ from rs_adapt.audit.lint.rules_classes import band_order, class_list, inference_
 from rs_adapt.audit.lint.rules_data import broken_tiles, data_not_checked, label_values, tile_in_train_and_val
 from rs_adapt.audit.lint.rules_deviations import deviates_from_bench, deviates_from_protocol, tuned_on_target_labels
 from rs_adapt.audit.lint.rules_ground import pixel_size, same_ground
+from rs_adapt.audit.lint.rules_open import unseen_labels_in_training
 from rs_adapt.audit.lint.rules_run import (
     config_was_edited,
     other_code,
@@ -35,6 +36,7 @@ RULES: tuple[Rule[Subject], ...] = tuple(
     for check in (
         target_labels_in_training,
         target_images_in_generalization,
+        unseen_labels_in_training,
         val_is_test,
         selection_on_target_labels,
         class_list,
