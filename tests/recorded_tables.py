@@ -18,8 +18,8 @@ def strategy_tables(facts: dict[str, Any]) -> str:
     # Durations are recorded only where the machine did nothing else.
     timed = all("minutes" in result for row in facts["rows"] for result in row["runs"])
     lines = [
-        f"| training | mIoU, last | against source only, by seed | gap closed | oracle |{' minutes a run |' * timed}",
-        f"|---|---|---|---|---|{'---|' * timed}",
+        f"| training | mIoU, last | against source only, by seed | gap closed |{' minutes a run |' * timed}",
+        f"|---|---|---|---|{'---|' * timed}",
     ]
     base_of = {result["seed"]: result["miou_pct"] for result in floor["runs"]}
     for row in facts["rows"]:
@@ -27,10 +27,9 @@ def strategy_tables(facts: dict[str, Any]) -> str:
         gains = [result["miou_pct"] - base_of[result["seed"]] for result in row["runs"]]
         share = 100 * mean(gains) / (mean(high) - mean(low))
         shares = ["-", "-"] if row is floor else [", ".join(f"{gain:+.1f}" for gain in gains), f"{share:.0f} %"]
-        oracle = [result["oracle_pct"] for result in row["runs"]]
         minutes = [result["minutes"] for result in row["runs"]] if timed else [0.0]
         span = f" {min(minutes):.1f} to {max(minutes):.1f} |" * timed
-        lines.append(f"| {row['name']} | {ranged(own)} | {' | '.join(shares)} | {ranged(oracle)} |{span}")
+        lines.append(f"| {row['name']} | {ranged(own)} | {' | '.join(shares)} |{span}")
     classes = list(floor["runs"][0]["iou_pct"])
     lines += ["", f"| IoU, mean of seeds | {' | '.join(classes)} |", "|---" * (len(classes) + 1) + "|"]
     for row in facts["rows"]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SHIPPED = {"paper_da": 192, "paper_dg": 192, "synthetic_all": 24}
-SHIPPED |= {"strategies_synthetic": 30, "strategies_dubai": 30, "methods_synthetic": 138}
+SHIPPED |= {"strategies_synthetic": 33, "strategies_dubai": 33, "methods_synthetic": 138}
 SCRIPT = """
 import json, sys
 from pathlib import Path
