@@ -40,6 +40,9 @@ class RegionFacts(TypedDict):
     city: NotRequired[str]
     gsd_m: NotRequired[float]
     scene_pattern: NotRequired[str]
+    # Of classification: names in this data set of classes that it names otherwise; all classes beside them and those of
+    # the bench are left out.
+    class_names: NotRequired[dict[str, str]]
 
 
 class PipelineFacts(TypedDict):

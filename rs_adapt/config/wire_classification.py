@@ -120,6 +120,7 @@ def _loaders(
             "classes": list(groups.trained if trained else bench["classes"]),
             "candidates": [0] * len(groups.trained) if trained else list(groups.candidates),
             "other_classes": list(groups.left_out) if trained else [],
+            "class_names": region.get("class_names"),
             "size_px": bench["crop_px"],
             "shots": shots,
             "seed": cell.seed,

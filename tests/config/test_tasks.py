@@ -68,6 +68,7 @@ def test_segmentation_states_nothing_of_tasks() -> None:
         ("patternnet", 19, 19),
         ("mlrsnet", 23, 23),
         ("rsscn7", 4, 3),
+        ("rsicd", 16, 15),
     ],
 )
 def test_base_and_novel_of_published_protocol(bench: str, base: int, novel: int) -> None:
@@ -84,6 +85,16 @@ def test_novel_class_listed_as_base() -> None:
         class_groups({**facts, "base_classes": ["z"]}, "b2n")  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="'b' is neither"):
         class_groups({**facts, "base_classes": ["a"], "novel_classes": ["c"]}, "b2n")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("direction", ["rsicd", "resisc45", "mlrsnet"])
+def test_shared_classes_are_classes_of_both_data_sets(direction: str) -> None:
+    facts = bench_facts(f"shared_scenes_{direction}")
+    assert class_groups(facts, "dg").trained == tuple(facts["classes"])
+    for side in ("source", "target"):
+        names, own = facts[side]["class_names"], bench_facts(facts[side]["region"])["classes"]
+        assert set(names) <= set(facts["classes"])
+        assert {names.get(name, name) for name in facts["classes"]} <= set(own)
 
 
 def test_other_setting_decides_among_all_classes() -> None:

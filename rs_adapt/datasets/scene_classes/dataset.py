@@ -6,7 +6,7 @@ Shapes: H/W pixels. A label is a map of one pixel: one image counts once in a co
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -49,6 +49,8 @@ class SceneDataset(Dataset[Sample]):
         classes: Class names in index order.
         candidates: By class, the number of the group of classes among which its images are decided.
         other_classes: Classes of the split whose images are left out.
+        class_names: Names in the split of classes that it names otherwise; where given, even empty, images of all
+            classes that are not in `classes` are left out.
         size_px: Side that images are resized to.
         shots: Images a class; None for all.
         seed: Seed of the draw of shots.
@@ -77,6 +79,7 @@ class SceneDataset(Dataset[Sample]):
         ann_dir: None = None,
         img_suffix: str = "",
         other_classes: Sequence[str] = (),
+        class_names: Mapping[str, str] | None = None,
         shots: int | None = None,
         seed: int = 0,
         views: int = 1,
@@ -96,6 +99,7 @@ class SceneDataset(Dataset[Sample]):
                 "part": part,
                 "classes": classes,
                 "other_classes": other_classes,
+                "class_names": class_names,
                 "shots": shots,
                 "seed": seed,
                 "how_to_get": how_to_get,

@@ -25,16 +25,21 @@ def list_scenes(settings: Mapping[str, Any]) -> list[tuple[Scene, int]]:
     """
     name, classes = str(settings["name"]), list(settings["classes"])
     split = read_split(Path(settings["split_file"]), how_to_get=str(settings.get("how_to_get", "")))
-    numbers = {_plain(one): number for number, one in enumerate(classes)}
-    others = {_plain(one) for one in settings.get("other_classes", ())}
-    scenes = [scene for scene in split[settings["part"]] if _plain(scene.class_name) not in others]
-    if unknown := [scene for scene in scenes if _plain(scene.class_name) not in numbers]:
+    names: Mapping[str, str] | None = settings.get("class_names")
+    numbers = {plain(names.get(one, one) if names else one): number for number, one in enumerate(classes)}
+    scenes = list(split[settings["part"]])
+    if names is None:
+        others = {plain(one) for one in settings.get("other_classes", ())}
+        scenes = [scene for scene in scenes if plain(scene.class_name) not in others]
+    else:
+        scenes = [scene for scene in scenes if plain(scene.class_name) in numbers]
+    if unknown := [scene for scene in scenes if plain(scene.class_name) not in numbers]:
         raise DataError(
             f"{name}: {settings['split_file']} holds images of the class {unknown[0].class_name!r}, which the bench "
             f"does not have. Its classes: {', '.join(classes)}."
         )
-    found = {_plain(scene.class_name) for scene in scenes}
-    if missing := [one for one in classes if _plain(one) not in found]:
+    present = {numbers[plain(scene.class_name)] for scene in scenes}
+    if missing := [one for number, one in enumerate(classes) if number not in present]:
         raise DataError(
             f"{name}: {settings['split_file']} has no image of the class {missing[0]!r} for {settings['part']}. Add "
             "images, or take the class out of bench.classes."
@@ -45,9 +50,9 @@ def list_scenes(settings: Mapping[str, Any]) -> list[tuple[Scene, int]]:
     spread = settings.get("spread")
     if spread is not None and spread < len(scenes):
         scenes = [scenes[index] for index in evenly_spread(len(scenes), spread)]
-    return [(scene, numbers[_plain(scene.class_name)]) for scene in scenes]
+    return [(scene, numbers[plain(scene.class_name)]) for scene in scenes]
 
 
-def _plain(name: str) -> str:
-    # Folders spell them apart or together: denseresidential, Dense_Residential.
+def plain(name: str) -> str:
+    """Return a class name without what spellings of it differ in: `denseresidential` of `Dense_Residential`."""
     return normalize(name).replace("_", "").replace(" ", "")

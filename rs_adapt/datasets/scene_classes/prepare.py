@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rs_adapt.config.bench_names import bench_families
 from rs_adapt.config.names import normalize
 from rs_adapt.config.tasks import CLASSIFICATION, task_of
 from rs_adapt.datasets.scene_classes.folders import find_scenes
+from rs_adapt.datasets.scene_classes.listing import plain
 from rs_adapt.datasets.scene_classes.split import PARTS, Split, make_split, read_split, write_split
 from rs_adapt.errors import DataError, DataNotFound, OutputExists
 from rs_adapt.files import file_sha256
@@ -38,14 +39,16 @@ class PreparedSplit:
 
 
 def scene_bench(name: str) -> str | None:
-    """Return the bench of a data set of scene classes that lies in folders; None for any other name."""
+    """Return the bench within a data set of scene classes that lies in folders; None for any other name."""
     families = bench_families()
     wanted = normalize(name)
     stems = [*families.get(wanted, {}).values(), *(stem for group in families.values() for stem in group.values())]
     for stem in stems:
         facts = axes.bench_facts(stem)
-        own = stem == wanted or facts["family"] == wanted
-        if own and task_of(facts).name == CLASSIFICATION and not facts.get("prepare"):
+        if wanted not in (stem, facts["family"]) or task_of(facts).name != CLASSIFICATION or facts.get("prepare"):
+            continue
+        # Benches across two data sets use the lists of both.
+        if facts["source"] == facts["target"]:
             return stem
     return None
 
@@ -64,7 +67,7 @@ def prepare_split(
 
     Raises:
         DataNotFound: The folder, the released list, or an image of it is missing.
-        DataError: See `find_scenes` and `read_split`.
+        DataError: See `find_scenes` and `read_split`; or a class is none of the bench's.
         OutputExists: There is a different list.
     """
     region = axes.bench_facts(bench)["target"]
@@ -73,6 +76,7 @@ def prepare_split(
     split = make_split(find_scenes(folder, how_to_get=how), seed=seed) if released is None else read_split(released)
     if released is not None:
         _require_images(folder, split, released)
+    _require_classes(axes.bench_facts(bench)["classes"], split, folder if released is None else released)
     if path.is_file() and dict(read_split(path)) != dict(split):
         if not overwrite:
             raise OutputExists(
@@ -106,6 +110,16 @@ def check_scenes(bench: str, data_root: Path, on_progress: OnProgress = no_progr
             raise DataError(f"Cannot read {folder / scene.path}: {error}. Replace the file.") from error
         on_progress("checking images", done, len(scenes))
     return _prepared(path, file_sha256(path), split, is_new=False)
+
+
+def _require_classes(classes: Sequence[str], split: Split, source: Path) -> None:
+    known = {plain(name) for name in classes}
+    named = {scene.class_name: scene.path for scenes in split.values() for scene in scenes}
+    if unknown := sorted(name for name in named if plain(name) not in known):
+        raise DataError(
+            f"{source} has the class {unknown[0]!r} ({named[unknown[0]]}), which the bench does not have. Its classes: "
+            f"{', '.join(classes)}. Rename it, or move its images elsewhere."
+        )
 
 
 def _require_images(folder: Path, split: Split, source: Path) -> None:
