@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from rs_adapt import limits
 from rs_adapt.errors import ConfigError, RsAdaptError
 
+# Of one name and of a whole path, on Linux; that of the folder is left some room.
+_PART_BYTES, _PATH_BYTES = 255, 3500
 # Separators, drives and streams of Windows, wildcards, and what shells and file systems treat specially.
 _RESERVED = frozenset('/\\:*?"<>|')
 
@@ -59,8 +61,12 @@ def relative_fault(relative: str) -> str | None:
     windows = PureWindowsPath(relative)
     if relative.startswith(("/", "\\", "~")) or windows.drive or windows.root:
         return "is not relative"
-    if ".." in PurePosixPath(relative).parts or ".." in windows.parts:
+    parts = PurePosixPath(relative).parts
+    if ".." in parts or ".." in windows.parts:
         return "leads out of its folder"
+    longest = max((len(part.encode(errors="replace")) for part in parts), default=0)
+    if longest > _PART_BYTES or len(relative.encode(errors="replace")) > _PATH_BYTES:
+        return "is longer than file systems allow"
     return None
 
 

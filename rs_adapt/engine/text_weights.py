@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from rs_adapt.backbones.weights import find_weights
 from rs_adapt.config.class_means import OPEN
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.tasks import CLASSIFICATION, task_of
 from rs_adapt.config.weights_files import published_facts
 
 if TYPE_CHECKING:
+    from rs_adapt.config.facts import ConfigNode
     from rs_adapt.config.resolved import ResolvedConfig
 
 
@@ -20,13 +22,16 @@ def check_texts(cfg: ResolvedConfig) -> tuple[str, ...]:
         cfg: The resolved configuration; other heads need no text weights.
 
     Returns:
-        A sentence on each class whose prompts are longer than CLIP reads, or hold words that the text tower lacks.
+        A sentence on each class whose prompts are longer than CLIP reads, or hold words that the text tower lacks; of
+        scene classification one sentence on all names with such words.
 
     Raises:
         WeightsError: The file is missing or damaged, has no text tower, or does not fit the head.
         ConfigError: A wording or a template cannot be used, or, in the setting `ov`, not be read as a whole.
     """
     head = segmentor_config(cfg).decode_head
+    if task_of(cfg.bench).name == CLASSIFICATION:
+        return _describe_names(head)
     given = head.get("text_weights")
     if given is None:
         return ()
@@ -44,3 +49,30 @@ def check_texts(cfg: ResolvedConfig) -> tuple[str, ...]:
     image_dim = head.in_channels[-1] if head.value_path else None
     content = read_start(path, text_dim=head.text_dim, image_dim=image_dim, tower=head.get("text_tower"))
     return (*cut, *describe_unknown(content, head.class_texts, head.templates))
+
+
+def _describe_names(head: ConfigNode) -> tuple[str, ...]:
+    """Return which class names a CLIP of few words cannot read, and on which side of base and novel they are."""
+    path = find_weights(head["clip_weights"], published_facts(head["clip_weights"]))
+    if path is None:
+        return ()
+    from rs_adapt.language.clip_files import read_clip
+    from rs_adapt.language.prompts import lacking_names
+
+    scored, groups = list(head["class_texts"]), list(head["candidates"])
+    names = [*scored, *(name for name in head["trained_texts"] if name not in scored)]
+    lacking = lacking_names(read_clip(path), names)
+    if not lacking:
+        return ()
+    sentence = (
+        f"{path.name} was trained without words of {len(lacking)} of {len(names)} class names ({', '.join(lacking)}): "
+        "its vectors of these names stand for no word in particular."
+    )
+    if len(set(groups)) > 1:
+        sides = [[name for name, group in zip(scored, groups, strict=True) if group == side] for side in (0, 1)]
+        base, novel = (f"{len(side) - len(set(side) & set(lacking))} of {len(side)}" for side in sides)
+        sentence += (
+            f" It knows the words of {base} base classes and of {novel} novel ones; among novel names that it does not "
+            "know, an accuracy at chance is what prompts can reach."
+        )
+    return (sentence,)

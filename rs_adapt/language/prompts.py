@@ -87,6 +87,13 @@ def describe_unknown(content: ClipFile, class_texts: Sequence[str], templates: S
     )
 
 
+def lacking_names(content: ClipFile, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the class names with a word that a text tower has no tokens for; see `describe_unknown`."""
+    if content.known_ids is None:
+        return ()
+    return tuple(name for name in names if unknown_words(content.known_ids, name))
+
+
 def _listed(words: Sequence[str]) -> str:
     return ", ".join(repr(word) for word in words)
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from rs_adapt.errors import DataError, DataNotFound
 
 VARIABLES = ("u", "v", "w")
-# A compressed data set can be far larger than its file.
-_HDF5_BYTES = 2**33
+# Compressed values can be far more than the bytes of their file.
+_MOST_BYTES = 2**33
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
@@ -108,7 +108,8 @@ def _npy(path: Path) -> NDArray[Any]:
     try:
         # As a view of the file: a damaged header cannot ask for more memory than the file has bytes.
         return np.asarray(np.load(path, mmap_mode="r", allow_pickle=False))
-    except (ValueError, OSError, EOFError, OverflowError) as error:
+    except Exception as error:
+        # A damaged header is parsed as Python, and raises errors of many classes.
         raise DataError(f"{path} cannot be read ({error}): it is no array of numbers, or damaged.") from error
 
 
@@ -119,6 +120,10 @@ def _tiff(path: Path) -> NDArray[Any]:
 
     try:
         with open_with(path, ["GTiff"]) as dataset:
+            itemsize = max(np.dtype(kind).itemsize for kind in dataset.dtypes)
+            num_bytes = dataset.count * dataset.height * dataset.width * itemsize
+            if num_bytes > _MOST_BYTES:
+                raise DataError(f"{path} states {num_bytes} bytes of pixels, more than {_MOST_BYTES}.")
             values = np.asarray(dataset.read())
     except (RasterioError, OSError) as error:
         raise DataError(f"{path} cannot be read ({error}): the file is damaged, or no TIFF.") from error
@@ -143,10 +148,13 @@ def _hdf5(path: Path, name: str) -> NDArray[Any]:
                 raise _missing(path, name, list(data))
             if data[name].is_virtual or data[name].external:
                 raise DataError(f"{path}: variable {name} lies in other files. Name a file that holds its values.")
-            if data[name].nbytes > _HDF5_BYTES:
-                raise DataError(f"{path}: variable {name} has {data[name].nbytes} bytes, more than {_HDF5_BYTES}.")
+            if data[name].nbytes > _MOST_BYTES:
+                raise DataError(f"{path}: variable {name} has {data[name].nbytes} bytes, more than {_MOST_BYTES}.")
             return np.asarray(data[name][()])
-    except (OSError, RuntimeError) as error:
+    except DataError:
+        raise
+    except Exception as error:
+        # h5py raises errors of many classes for damaged files.
         raise DataError(f"{path} cannot be read ({error}): the file is damaged, or no HDF5.") from error
 
 

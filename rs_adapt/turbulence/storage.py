@@ -123,7 +123,8 @@ def read_stack(path: Path, *, slices: int) -> NDArray[np.float32]:
         stack = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError as error:
         raise DataNotFound(f"There is no {path}. Remove the folder, and the next run makes it again.") from error
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:
+        # A damaged header is parsed as Python, and raises errors of many classes.
         raise DataError(f"{path} is damaged ({error}). Remove the folder, and the next run makes it again.") from error
     if stack.ndim != 4 or stack.shape[:2] != (3, slices) or stack.dtype != np.float32:
         raise DataError(f"{path} does not hold (3, {slices}, H, W) float32. Remove the folder; it is made again.")

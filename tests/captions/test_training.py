@@ -93,6 +93,78 @@ def test_eval_agrees_with_the_run(trained: Path, capsys: pytest.CaptureFixture[s
     assert "and the same counts in every tile" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_run_agrees_with_itself_and_is_clean(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = run("verify", trained, "--json")
+    verified = json.loads(capsys.readouterr().out)
+    assert (code, verified["consistent"]) == (0, True), verified
+    outcomes = {check["name"]: check["outcome"] for check in verified["checks"]}
+    assert {outcomes[name] for name in ("scores", "schedule", "classes", "data", "tiles")} == {"checked"}
+    code = run("lint", trained, "--json")
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    # The tiny set is scored on images that it trains on.
+    assert code == 1
+    assert [f["found"] for f in findings if f["rule"] == "image-in-train-and-test" and f["level"] == "error"] == [
+        "4 of 6 images of test are in training too: swap/a.png#0 (there a.png#2), replace/b.png#1 (there b.png#3), "
+        "swap/a.png#2 (there a.png#2) and 1 more"
+    ]
+    assert {f["rule"] for f in findings} <= {"image-in-train-and-test", "deviates-from-bench", "other-code"}
+
+
+def test_two_runs_are_compared_and_reported(
+    trained: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = tmp_path / "clip"
+    small = ("--method", "lora", "--device", "cpu", "--set", "runtime.num_workers=0")
+    bench = folder / "captions.toml"
+    assert run("train", "--bench", bench, "--strategy", "clip", *small, "--work-dir", other) == 0
+    capsys.readouterr()
+    assert run("compare", trained, other, "--json") == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert "accuracy" in json.dumps(compared)
+    assert run("report", trained, other, "--out", tmp_path / "page") == 0
+    table = (tmp_path / "page" / "results.csv").read_text()
+    assert "accuracy_pct" in table
+    assert "degla" in table
+    assert "accuracy" in (tmp_path / "page" / "index.html").read_text()
+
+
+def test_a_resumed_run_ends_with_the_same_weights(
+    trained: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import load_file
+
+    from rs_adapt.engine.recorder import Recorder
+
+    out = tmp_path / "run"
+    words = ("train", "--bench", folder / "captions.toml", "--method", "lora", "--device", "cpu")
+    words = (*words, "--set", "runtime.num_workers=0", "--work-dir", out)
+    after = Recorder.after_train_iter
+
+    def stop(self: Any, runner: Any, *args: Any, **kwargs: Any) -> None:
+        if runner.iter == 0:
+            self.request_stop()
+        after(self, runner, *args, **kwargs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Recorder, "after_train_iter", stop)
+        assert run(*words) != 0
+    assert (out / "state.pth").is_file()
+    assert run(*words, "--resume") == 0
+    whole, resumed = (load_file(place / "adapter.safetensors") for place in (trained, out))
+    assert whole.keys() == resumed.keys()
+    assert all(np.array_equal(value, resumed[name]) for name, value in whole.items())
+    results = [json.loads((place / "result.json").read_text()) for place in (trained, out)]
+    assert results[0]["acc_pct"] == results[1]["acc_pct"]
+    # The averaged teacher is part of the state: the loss of the second iteration needs it.
+    losses = [
+        [line for line in (place / "metrics.jsonl").read_text().splitlines() if "loss" in line]
+        for place in (trained, out)
+    ]
+    timed = ("iter_s", "memory_mib")
+    rows = [[{k: v for k, v in json.loads(line).items() if k not in timed} for line in of] for of in losses]
+    assert rows[0] == rows[1]
+
+
 def test_the_settings_of_the_file_reach_the_model(folder: Path) -> None:
     cfg: Any = compose(resolve(str(folder / "captions.toml"), strategy="clip"))
     assert cfg.protocol.classes == "no-zero-shot,no-wrong"

@@ -168,6 +168,53 @@ def test_commands(coop_run: Any, data_root: Path, tmp_path: Path, capsys: pytest
     assert "rsscn7" in invoke("data", "verify", "rsscn7", "--data-root", str(data_root))
 
 
+def test_a_run_agrees_with_itself_and_is_clean(
+    coop_run: Any, data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def checked(verb: str, folder: Path) -> tuple[int, dict[str, Any]]:
+        with pytest.raises(SystemExit) as stop:
+            main([verb, str(folder), "--json"])
+        return int(stop.value.code or 0), json.loads(capsys.readouterr().out)
+
+    code, verified = checked("verify", coop_run.folder)
+    assert (code, verified["consistent"]) == (0, True), verified
+    outcomes = {check["name"]: check["outcome"] for check in verified["checks"]}
+    assert {outcomes[name] for name in ("scores", "schedule", "classes", "data", "tiles")} == {"checked"}
+    code, linted = checked("lint", coop_run.folder)
+    # The test's own options differ from the bench's file, and its checkout may have changes.
+    assert code == 0, linted
+    assert {finding["rule"] for finding in linted["findings"]} <= {"deviates-from-bench", "other-code"}
+    forged = Path(shutil.copytree(coop_run.folder, tmp_path / "forged"))
+    lines = [json.loads(line) for line in (forged / "metrics.jsonl").read_text().splitlines()]
+    evaluation = next(line for line in lines if "base_pct" in line)
+    evaluation["novel_pct"] = 50.0 + evaluation["novel_pct"] / 2
+    (forged / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    code, verified = checked("verify", forged)
+    assert code == 1
+    assert any("the harmonic mean is" in check["detail"] for check in verified["checks"])
+
+
+def test_image_in_training_and_test_is_found(
+    coop_run: Any, data_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "copy"
+    shutil.copytree(data_root, root)
+    split = json.loads((root / "rsscn7" / "split_rs_adapt.json").read_text())
+    tested = next(path for path, *_ in split["test"] if path.startswith("bField"))
+    # The draw of shots takes some: all images of the class become one.
+    for path, *_ in split["train"]:
+        if path.startswith("bField"):
+            shutil.copy(root / "rsscn7" / tested, root / "rsscn7" / path)
+    with pytest.raises(SystemExit) as stop:
+        main(["lint", "--bench", "rsscn7-b2n", "--data-root", str(root), "--set", "bench.shots=2", "--json"])
+    found = [f for f in json.loads(capsys.readouterr().out)["findings"] if f["rule"] == "image-in-train-and-test"]
+    assert stop.value.code == 1
+    assert [(finding["level"], finding["key"]) for finding in found] == [
+        ("error", "test_dataloader.dataset.split_file")
+    ]
+    assert found[0]["found"].startswith("1 of 14 images of test are in training too: field: bField/")
+
+
 def test_faults_of_the_data(data_root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataNotFound, match="no folder|no list of a split|does not exist"):
         trained(composed(tmp_path, tmp_path / "run", "coop"))

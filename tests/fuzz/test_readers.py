@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fuzz.damage import damage
+from fuzz.readers_of_tasks import TASK_READERS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx_models import read_model, write_model
@@ -247,12 +248,8 @@ READERS: dict[str, tuple[str, str, bytes | Callable[[Path], bytes], Callable[[Pa
     "weights": ("w.safetensors", "tensors", weights, read_weights),
     "weights of torch": ("w.pth", "tensors", weights, read_weights),
     "log": ("train.log", "text", log, read_log),
-    "scalars": (
-        "scalars.json",
-        "jsonl",
-        lines({"lr": 1e-3, "loss": 1.5, "iter": 1}, {"mIoU": 4.5, "step": 1}),
-        read_log,
-    ),
+    "scalars": ("scalars.json", "jsonl", lines(*SCALARS), read_log),
+    **TASK_READERS,
 }
 
 
@@ -261,6 +258,7 @@ READERS: dict[str, tuple[str, str, bytes | Callable[[Path], bytes], Callable[[Pa
 def test_a_damaged_file_is_read_or_refused(reader: str, tmp_path: Path) -> None:
     name, form, given_content, read = READERS[reader]
     path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
     content = given_content(path) if callable(given_content) else given_content
 
     def put(value: bytes | None) -> None:

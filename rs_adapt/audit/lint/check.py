@@ -12,6 +12,7 @@ from rs_adapt.audit.lint.rules_classes import band_order, class_list, inference_
 from rs_adapt.audit.lint.rules_data import broken_tiles, data_not_checked, label_values, tile_in_train_and_val
 from rs_adapt.audit.lint.rules_deviations import deviates_from_bench, deviates_from_protocol, tuned_on_target_labels
 from rs_adapt.audit.lint.rules_ground import pixel_size, same_ground
+from rs_adapt.audit.lint.rules_images import image_digests, image_in_train_and_test
 from rs_adapt.audit.lint.rules_open import unseen_labels_in_training
 from rs_adapt.audit.lint.rules_run import (
     config_was_edited,
@@ -43,6 +44,7 @@ RULES: tuple[Rule[Subject], ...] = tuple(
         band_order,
         label_values,
         tile_in_train_and_val,
+        image_in_train_and_test,
         same_ground,
         pixel_size,
         broken_tiles,
@@ -60,6 +62,22 @@ RULES: tuple[Rule[Subject], ...] = tuple(
     )
 )
 
+# They read folders, labels or windows of tiles, which other tasks than segmentation do not have.
+_OF_TILES = (
+    target_labels_in_training,
+    target_images_in_generalization,
+    val_is_test,
+    class_list,
+    band_order,
+    label_values,
+    tile_in_train_and_val,
+    same_ground,
+    pixel_size,
+    broken_tiles,
+    inference_mode,
+    data_not_checked,
+)
+
 
 def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_progress) -> list[Finding]:
     """Return all findings, errors first.
@@ -71,17 +89,23 @@ def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_pr
 
     Raises:
         ConfigError: The configuration lacks a key, or a value is of the wrong kind.
-        DataError: The index of prepared tiles is damaged.
+        DataError: The index of prepared tiles, a list of images, or an image is damaged.
     """
     try:
-        if data:
+        if not data:
+            what = "tiles" if subject.is_segmentation else "images"
+            subject = replace(subject, why_not_scanned=f"the {what} were not scanned (--no-data)")
+        elif not subject.is_segmentation:
+            images, why = image_digests(subject)
+            subject = replace(subject, images=images, why_not_scanned=why)
+        else:
             # Imports the readers of scenes, which --no-data does without.
             from rs_adapt.audit.lint.tiles import scan_tiles
 
             subject = replace(subject, scan=scan_tiles(subject, on_progress))
-        else:
-            subject = replace(subject, why_not_scanned="the tiles were not scanned (--no-data)")
-        findings = [one for rule in RULES for one in rule.findings(subject, subject.origin)]
+        left_out = (image_in_train_and_test,) if subject.is_segmentation else _OF_TILES
+        rules = [rule for rule in RULES if rule.check not in left_out]
+        findings = [one for rule in rules for one in rule.findings(subject, subject.origin)]
     except (LookupError, TypeError, AttributeError) as error:
         raise ConfigError(
             f"{subject.title} cannot be linted: a key is missing or of the wrong kind ({error!r}). `rs-adapt show` "

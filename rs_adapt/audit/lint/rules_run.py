@@ -104,7 +104,7 @@ def result_contradicts_matrices(subject: Subject) -> Iterator[Hit]:
             yield Hit(
                 level="error",
                 file=str(run.folder / name),
-                key="miou_pct",
+                key=run.result.score_key,
                 found=sentence,
                 consequence="Nobody can tell which of the two is the score of the run.",
                 remedy="Copy the run again, or score it again: rs-adapt eval RUN.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from rs_adapt.audit.lint.changes import ChangedKey
 from rs_adapt.audit.lint.tile_scan import TileScan
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.segmentor import segmentor_config
+from rs_adapt.config.tasks import SEGMENTATION, task_of
 from rs_adapt.datasets.roles import reads_source, reads_source_val
 from rs_adapt.runs.records import Manifest, Result, RunStart
 
@@ -59,6 +60,7 @@ class Subject:
         run: The run folder, if the configuration lies in one.
         scan: The tiles on disk; None where they were not scanned.
         why_not_scanned: The reason, where they were not scanned.
+        images: Of other tasks than segmentation, the digests of images by role and name; None where none were read.
     """
 
     title: str
@@ -68,10 +70,16 @@ class Subject:
     run: RunFiles | None = None
     scan: TileScan | None = None
     why_not_scanned: str = ""
+    images: Mapping[str, Mapping[str, str]] | None = None
+
+    @property
+    def is_segmentation(self) -> bool:
+        """Whether the configuration predicts maps of pixels, whose tiles lie in folders of their own."""
+        return task_of(self.cfg["bench"]).name == SEGMENTATION
 
     @property
     def setting(self) -> str:
-        """`da`, `dg` or `ss`."""
+        """The setting, such as `da` or `dg`."""
         return str(self.cfg["cell"]["setting"])
 
     @property

@@ -146,8 +146,9 @@ def check_classes(subject: Subject) -> Iterator[Check]:
     stated: dict[str, Any] = {"config.py": list(subject.config["bench"]["classes"])}
     if subject.manifest is not None:
         stated["manifest.json"] = list(subject.manifest.classes)
-    if subject.result.iou_pct:
-        stated["result.json"] = list(subject.result.iou_pct)
+    for scores in (subject.result.iou_pct, subject.result.acc_pct):
+        if scores:
+            stated["result.json"] = list(scores)
     stated |= {file: list(per_image.classes) for file, per_image in subject.matrices.items()}
     for line in subject.lines:
         if isinstance(line, EvaluationLine) and line.iou_pct:
@@ -227,6 +228,8 @@ def rate_factor(iteration: int, schedulers: list[ConfigNode]) -> float:
         elif scheduler["type"] == "LinearLR":
             start = float(scheduler["start_factor"])
             factor *= start + (1 - start) * done / total
+        elif scheduler["type"] == "CosineAnnealingLR":
+            factor *= (1 + math.cos(math.pi * done / int(scheduler["T_max"]))) / 2
     return factor
 
 

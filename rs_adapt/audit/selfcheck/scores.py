@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -118,9 +118,18 @@ def check_curve(subject: Subject) -> Iterator[Check]:
     yield from conclude(
         "curve",
         contradictions,
-        checked=f"means of {len(evaluations)} evaluations"
+        checked=f"{_recomputed(evaluations)} of {len(evaluations)} evaluations"
         + (f", {compared} of them against matrices" if compared else "; no matrices of validation tiles are stored"),
     )
+
+
+def _recomputed(evaluations: Sequence[EvaluationLine]) -> str:
+    if any(line.iou_pct for line in evaluations):
+        return "means"
+    if any(line.base_pct is not None for line in evaluations):
+        return "harmonic means"
+    # The accuracies of classes do not give that of all images.
+    return "the last"
 
 
 def check_losses(subject: Subject) -> Iterator[Check]:
@@ -210,6 +219,14 @@ def _compare_mean(scores: EvaluationLine | PanelScores, scored: ClassSet, where:
     mean = plain(float(mean_iou(iou_1K, scored.mean)[0]))
     if scores.iou_pct and not _equal(scores.miou_pct, mean):
         yield f"metrics.jsonl, {where}: mIoU is {scores.miou_pct}, the IoU by class gives {_round(mean)}."
+    if isinstance(scores, EvaluationLine) and scores.base_pct is not None and scores.novel_pct is not None:
+        total = scores.base_pct + scores.novel_pct
+        both = 2 * scores.base_pct * scores.novel_pct / total if total else 0.0
+        if not _equal(scores.harmonic_mean_pct, both):
+            yield (
+                f"metrics.jsonl, {where}: the harmonic mean is {scores.harmonic_mean_pct}, base and novel accuracy "
+                f"give {_round(both)}."
+            )
 
 
 def _compare_line(line: EvaluationLine, per_image: PerImage) -> Iterator[str]:

@@ -217,7 +217,7 @@ def _folders(source: Path, template: str) -> Iterator[ChoiceItem]:
         raise DataError(f"{source} needs a folder of images for each of two classes or more.")
     texts = [template.replace(_PLACE, " ".join(f.name.replace("_", " ").replace("-", " ").split())) for f in folders]
     for number, folder in enumerate(folders):
-        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES and path.is_file())
         if not files:
             raise DataError(f"The folder {folder} of a class has no images ({', '.join(SUFFIXES)}).")
         others = texts[:number] + texts[number + 1 :]

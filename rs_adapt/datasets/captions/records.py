@@ -124,6 +124,8 @@ def _table(path: Path, delimiter: str) -> Iterator[tuple[int, Mapping[str, Any]]
 
 
 def _check_columns(path: Path, names: Sequence[str]) -> None:
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise DataError(f"{path} has two columns {twice[:80]!r}: remove one, or rename it.")
     for wanted in (_IMAGE, _CAPTION):
         if not set(wanted) & set(names):
             raise DataError(

@@ -48,7 +48,7 @@ def _read_shard(path: Path) -> list[CaptionRecord]:
         with tarfile.open(path, "r:") as tar:
             for member in tar:
                 _take(tar, member, path, images, texts)
-    except (tarfile.TarError, OSError, EOFError, UnicodeError, ValueError) as failure:
+    except (tarfile.TarError, OSError, EOFError, UnicodeError, ValueError, OverflowError, RecursionError) as failure:
         raise DataError(
             f"{path} cannot be read as an uncompressed tar ({failure}): copy it again, or unpack .gz first."
         ) from failure

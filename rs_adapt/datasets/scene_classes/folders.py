@@ -33,10 +33,9 @@ def class_text(folder: str) -> str:
 def find_scenes(root: Path, *, how_to_get: str = "") -> tuple[Scene, ...]:
     """Return the images of a data set with their classes, in the order of their paths.
 
-    The class of an image is, in this order of precedence, that of the list which names it (`txtclasses_rsicd/CLASS.txt`,
-    images anywhere below the folder; images in no list are left out), that of its folder, or, in a folder without
-    folders, the words before the number of its name (`airport_12.jpg`). A folder that holds one folder alone stands for
-    that one.
+    The class of an image is that of the list which names it (`txtclasses_rsicd/CLASS.txt`, images anywhere below the
+    folder; images in no list are left out); without lists that of its folder; in a folder without folders the words
+    before the number of its name (`airport_12.jpg`). A folder that holds one folder alone stands for that one.
 
     Args:
         root: The folder of the data set.
@@ -74,7 +73,9 @@ def _scene(root: Path, path: Path, name: str) -> Scene:
     try:
         f"{relative}{name}".encode()
     except UnicodeEncodeError as error:
-        raise DataError(f"The name of {str(path)!r} is no UTF-8, which a list of a split cannot hold. Rename it.") from error
+        raise DataError(
+            f"The name of {str(path)!r} is no UTF-8, which a list of a split cannot hold. Rename it."
+        ) from error
     return Scene(path=relative, class_name=name)
 
 
@@ -149,4 +150,6 @@ def _read_lines(file: Path) -> list[str]:
     try:
         return read_bytes(file, most=limits.RECORD_BYTES).decode("utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as failure:
-        raise DataError(f"{file} cannot be read: {failure}. It must be a text in UTF-8, a file name a line.") from failure
+        raise DataError(
+            f"{file} cannot be read: {failure}. It must be a text in UTF-8, a file name a line."
+        ) from failure

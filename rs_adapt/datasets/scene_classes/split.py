@@ -118,7 +118,7 @@ def read_split(path: Path, *, how_to_get: str = "") -> dict[str, tuple[Scene, ..
 
     Raises:
         DataNotFound: There is no such file.
-        DataError: It is no list of a split, an image is in two parts, or a path leads out of the folder.
+        DataError: It is no list of a split, an image stands in it twice, or a path leads out of the folder.
     """
     try:
         state = path.stat()
@@ -138,7 +138,13 @@ def _read(path: Path, _mtime_ns: int, _size: int) -> Split:
         rows = content.get(part, [])
         parts[part] = tuple(_scene(path, part, row) for row in (rows if isinstance(rows, list) else [rows]))
         for scene in parts[part]:
-            if home.setdefault(scene.path, part) != part:
+            if scene.path not in home:
+                home[scene.path] = part
+            elif home[scene.path] == part:
+                raise DataError(
+                    f"{path}: {scene.path} stands twice in {part}. Leave it there once: it would count twice."
+                )
+            else:
                 raise DataError(
                     f"{path}: {scene.path} is in {home[scene.path]} and in {part}. Leave it in one of them: an image "
                     "must not be trained on and scored."
