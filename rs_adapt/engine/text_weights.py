@@ -72,7 +72,7 @@ def _describe_names(head: ConfigNode) -> tuple[str, ...]:
         sides = [[name for name, group in zip(scored, groups, strict=True) if group == side] for side in (0, 1)]
         base, novel = (f"{len(side) - len(set(side) & set(lacking))} of {len(side)}" for side in sides)
         sentence += (
-            f" It knows the words of {base} base classes and of {novel} novel ones; among novel names that it does not "
-            "know, an accuracy at chance is what prompts can reach."
+            f" It knows the words of {base} base classes and of {novel} novel ones; names that it does not know differ "
+            "in their length and their other words alone, so their accuracy is near chance."
         )
     return (sentence,)

@@ -71,7 +71,7 @@ def test_result_counts_images_of_the_target(runs: dict[str, Path], name: str, tr
     result = json.loads((folder / "result.json").read_text())
     assert {"harmonic_mean_pct", "base_pct", "novel_pct"}.isdisjoint(result)
     assert len(result["acc_pct"]) == scored
-    stored = PerImage.load(folder / result["confusions"])
+    stored = PerImage.load(folder / result["selections"]["last"]["confusions"])
     # 2 test images a class, each decided among all classes of the target.
     assert stored.counts_NKK.sum(axis=(1, 2)).tolist() == [1] * 2 * scored
     hits = stored.total_KK().trace()
@@ -116,5 +116,5 @@ def test_runs_are_compared_and_reported(
     assert "accuracy_pct" in rows[0]
     assert len(rows) == 4
     page = (tmp_path / "page" / "index.html").read_text()
-    assert "across data sets" in page
+    assert "Across data sets" in page
     assert "accuracy" in page
