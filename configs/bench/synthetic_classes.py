@@ -2,9 +2,9 @@
 
 Launch: `rs-adapt train --bench synthetic-b2n` (no download, no GPU). Base and novel are divided by the words that
 nano-clip was trained with: it knows all words of the base names, and lacks a word of each novel name. The vectors of
-such names stand for no word in particular, some are equal, and the novel accuracy is near chance, 14 %. In
-synthetic-classes-known-b2n all names are known. 16 training, 4 validation and 16 test images a class. Scores here say
-nothing about real images.
+such names stand for no word in particular, some are equal, and the novel accuracy says little about names (14 % by
+chance). In synthetic-classes-known-b2n all names are known. 16 training, 4 validation and 16 test images a class.
+Scores here say nothing about real images.
 """
 
 _base_ = "_synthetic_classes.py"

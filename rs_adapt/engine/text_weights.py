@@ -73,6 +73,6 @@ def _describe_names(head: ConfigNode) -> tuple[str, ...]:
         base, novel = (f"{len(side) - len(set(side) & set(lacking))} of {len(side)}" for side in sides)
         sentence += (
             f" It knows the words of {base} base classes and of {novel} novel ones; names that it does not know differ "
-            "in their length and their other words alone, so their accuracy is near chance."
+            "in their length and their other words alone, so the accuracy among them says little about names."
         )
     return (sentence,)

@@ -213,6 +213,12 @@ def test_image_in_training_and_test_is_found(
         ("error", "test_dataloader.dataset.split_file")
     ]
     assert found[0]["found"].startswith("1 of 14 images of test are in training too: field: bField/")
+    # Where there are no data, lint does not call them clean.
+    with pytest.raises(SystemExit) as stop:
+        main(["lint", "--bench", "rsscn7-b2n", "--data-root", str(tmp_path), "--json"])
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert (stop.value.code or 0, finding["level"]) == (0, "note")
+    assert finding["found"] == "there are no images of rsscn7/rsscn7/train"
 
 
 def test_faults_of_the_data(data_root: Path, tmp_path: Path) -> None:

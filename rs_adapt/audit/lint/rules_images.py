@@ -27,6 +27,9 @@ def image_digests(subject: Subject) -> tuple[dict[str, dict[str, str]] | None, s
             images[role] = {name: digests[0] for name, digests in digest_tiles(dataset).items()}
         except DataNotFound as error:
             return None, str(error)
+        if not images[role]:
+            # A split whose list is not there yet has no images.
+            return None, f"there are no images of {dataset['name']}"
     return images, ""
 
 
@@ -39,7 +42,7 @@ def image_in_train_and_test(subject: Subject) -> Iterator[Hit]:
             file=str(subject.root),
             found=subject.why_not_scanned,
             consequence="Whether an image is both trained on and scored was not checked.",
-            remedy="Lint where the data are, without --no-data.",
+            remedy="Lint where the data are prepared, without --no-data.",
         )
         return
     learnt = {digest: name for name, digest in subject.images.get("labelled", {}).items()}
