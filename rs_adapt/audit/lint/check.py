@@ -66,6 +66,7 @@ RULES: tuple[Rule[Subject], ...] = tuple(
 _OF_TILES = (
     target_labels_in_training,
     target_images_in_generalization,
+    unseen_labels_in_training,
     val_is_test,
     class_list,
     band_order,
