@@ -111,6 +111,11 @@ def test_runs_are_compared_and_reported(
     assert run("compare", runs["xd zero-shot"], runs["xd"]) == 0
     assert "accuracy" in capsys.readouterr().out
     assert run("compare", runs["xd"], runs["dg"]) == 2
+    capsys.readouterr()
+    # Other methods: the configurations differ, and the scores are accuracies.
+    assert run("verify", runs["xd"], "--against", runs["xd zero-shot"]) == 1
+    assert "accuracy, last: " in capsys.readouterr().out
+    assert run("verify", runs["xd"], "--against", runs["xd"]) == 0
     assert run("report", *runs.values(), "--out", tmp_path / "page") == 0
     rows = (tmp_path / "page" / "results.csv").read_text().splitlines()
     assert "accuracy_pct" in rows[0]

@@ -29,7 +29,7 @@ class Evaluation:
 
     Attributes:
         iteration: The number of iterations done.
-        miou_pct: Mean IoU.
+        miou_pct: Mean IoU, or of other tasks their score.
         iou_pct: IoU by class, empty if not known; NaN for an absent class.
     """
 
@@ -51,11 +51,12 @@ class Record:
         evaluations: The evaluations, oldest first.
         lr_digits: Decimals of the mantissa of printed learning rates; None for full precision.
         loss_window: The iterations that each logged loss is averaged over, in words.
-        last_pct: The mIoU of the last weights, if scored apart from `evaluations`.
-        best_given: The mIoU and iteration of the best evaluation, if a result states it.
+        last_pct: The score of the last weights, if scored apart from `evaluations`.
+        best_given: The score and iteration of the best evaluation, if a result states it.
         tested_apart: Whether `last_pct` is on test tiles and `evaluations` on validation tiles.
         interval_pct: The bootstrap interval of the result `interval_of_pct`.
-        interval_of_pct: The mIoU of the result, whichever checkpoint that is.
+        interval_of_pct: The score of the result, whichever checkpoint that is.
+        score_title: The name of the score.
         cell: The names of the cell; None for a foreign log.
         remarks: Notes for the reader.
         contradictions: Scores of a result that its matrices do not give, as sentences.
@@ -74,13 +75,14 @@ class Record:
     tested_apart: bool = False
     interval_pct: tuple[float, float] | None = None
     interval_of_pct: float | None = None
+    score_title: str = "mIoU"
     cell: CellNames | None = None
     remarks: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
 
     @property
     def last(self) -> tuple[float, int | None] | None:
-        """MIoU of the last weights and their iteration; None if it was never scored."""
+        """Score of the last weights and their iteration; None if it was never scored."""
         iteration = self.evaluations[-1].iteration if self.evaluations else None
         if self.last_pct is not None:
             return self.last_pct, self.train[-1].iteration if self.train else iteration
@@ -88,7 +90,7 @@ class Record:
 
     @property
     def best(self) -> tuple[float, int] | None:
-        """MIoU and iteration of the best evaluation, chosen by the target's labels; None if there is none."""
+        """Score and iteration of the best evaluation, chosen by the target's labels; None if there is none."""
         if self.best_given or not self.evaluations:
             return self.best_given
         best = max(self.evaluations, key=lambda evaluation: evaluation.miou_pct)

@@ -11,6 +11,7 @@ from rs_adapt.config.literals import read_literals
 from rs_adapt.errors import ConfigError, UnreadableFile
 from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE, METRICS_FILE, RESULT_FILE
 from rs_adapt.runs.records import Result
+from rs_adapt.runs.records.record import SCORES
 from rs_adapt.runs.run import Run
 from rs_adapt.scores.contradictions import check_result
 from rs_adapt.scores.current import current_run
@@ -56,10 +57,11 @@ def read_run(folder: Path) -> Record:
         if line.loss is not None
     )
     evaluations = tuple(
-        Evaluation(iteration=line.iter, miou_pct=line.miou_pct, iou_pct=_without_none(line.iou_pct))
+        Evaluation(iteration=line.iter, miou_pct=score_pct, iou_pct=_without_none(line.iou_pct))
         for line in run.evaluations
-        if line.miou_pct is not None
+        if (score_pct := line.score_pct) is not None
     )
+    scored = result or next(iter(run.evaluations), None)
     last, interval = (None, None) if result is None else _headline(result)
     remarks = () if result else ("the run is not finished: its last evaluation stands for its result.",)
     contradictions = () if stated.result is None else check_result(folder, stated.result)
@@ -75,7 +77,8 @@ def read_run(folder: Path) -> Record:
         best_given=None if result is None else _oracle(result),
         tested_apart=any(name.startswith("bench.target.test.") for name in others),
         interval_pct=interval,
-        interval_of_pct=run.miou_pct,
+        interval_of_pct=run.score_pct,
+        score_title=SCORES[scored.score_key] if scored is not None else "mIoU",
         cell=run.cell,
         remarks=remarks,
         contradictions=contradictions,
@@ -87,24 +90,24 @@ def _without_none(iou_pct: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def _headline(result: Result) -> tuple[float | None, tuple[float, float] | None]:
-    """Return mIoU of the last weights in percent, and the bootstrap interval of the result where it has one.
+    """Return the score of the last weights in percent, and the bootstrap interval of the result where it has one.
 
     The result need not belong to the last weights: a protocol may select other ones.
     """
     selected = result.selections.get("last")
-    headline = result.miou_pct if result.headline in (None, "last") else None
-    miou = headline if selected is None else selected.miou_pct
+    headline = result.score_pct if result.headline in (None, "last") else None
+    score = headline if selected is None else selected.score_pct
     interval = result.interval
     if interval is None or interval.low is None or interval.high is None:
-        return miou, None
-    return miou, (interval.low, interval.high)
+        return score, None
+    return score, (interval.low, interval.high)
 
 
 def _oracle(result: Result) -> tuple[float, int] | None:
-    """Return mIoU in percent and iteration of the evaluation that was chosen by the target's labels."""
+    """Return score in percent and iteration of the evaluation that was chosen by the target's labels."""
     selected = result.selections.get("oracle")
     if selected is not None:
-        return None if selected.miou_pct is None else (selected.miou_pct, selected.iter)
+        return None if selected.score_pct is None else (selected.score_pct, selected.iter)
     # Before there were selections, the result had a table of its own for it.
     oracle = (result.model_extra or {}).get("oracle")
     if not isinstance(oracle, dict):

@@ -25,7 +25,7 @@ def format_lines(verification: Verification) -> Iterator[str]:
     yield verification.verdict
     yield f"here: {verification.run}; there: {verification.reference}"
     for score in verification.scores:
-        yield from _score_lines(score)
+        yield from _score_lines(score, verification.score_title)
     yield from _configuration_lines(verification.configuration)
     yield from _curve_lines(verification)
     for row in verification.also_published:
@@ -55,10 +55,10 @@ def signed(points: float) -> str:
     return "0.00" if text in ("+0.00", "-0.00") else text
 
 
-def _score_lines(score: ScoreCheck) -> Iterator[str]:
+def _score_lines(score: ScoreCheck, title: str) -> Iterator[str]:
     label = {"last": "last", "oracle": "best*", "unknown": "last"}[score.selection]
     yield (
-        f"mIoU, {label}: {score.here_pct:.2f}{_at(score.here_iteration)} here, {score.there_pct:.2f}"
+        f"{title}, {label}: {score.here_pct:.2f}{_at(score.here_iteration)} here, {score.there_pct:.2f}"
         f"{_at(score.there_iteration)} there, {signed(score.points)}; "
         f"{'within' if score.within else 'outside'} {format_interval(score.spread.low, score.spread.high)}: "
         f"{score.spread.basis}"
@@ -111,4 +111,5 @@ def _curve_lines(verification: Verification) -> Iterator[str]:
             f"{loss.median_ratio_end:.3f} over the last quarter; here a {loss.windows[0]}, there a {loss.windows[1]}"
         )
     for iteration, here, there in verification.curve.points[-_SHOWN_ITERATIONS:]:
-        yield f"mIoU at iteration {iteration}: {here:.2f} here, {there:.2f} there, {signed(here - there)}"
+        where = f"{verification.score_title} at iteration {iteration}"
+        yield f"{where}: {here:.2f} here, {there:.2f} there, {signed(here - there)}"

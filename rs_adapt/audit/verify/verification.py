@@ -42,6 +42,7 @@ class Verification:
         also_published: Other published scores of the cell.
         remarks: Notes for the reader.
         contradictions: Scores in a result that its matrices do not give, as sentences that name the run.
+        score_title: The name of the scores.
     """
 
     verdict: str
@@ -57,6 +58,7 @@ class Verification:
     also_published: tuple[PublishedRow, ...] = ()
     remarks: tuple[str, ...] = ()
     contradictions: tuple[str, ...] = ()
+    score_title: str = "mIoU"
 
     def to_dict(self) -> dict[str, object]:
         """Return the content as plain dicts, as `--json` prints it."""
@@ -70,8 +72,13 @@ def verify_against_log(run: Record, reference: Record) -> Verification:
     """Compare a run with a log, or with a second run of rs-adapt.
 
     Raises:
-        ConfigError: The two have nothing in common that can be compared.
+        ConfigError: The two have nothing in common that can be compared, or scores of different names.
     """
+    if run.last and reference.last and run.score_title != reference.score_title:
+        raise ConfigError(
+            f"{run.name} is scored by {run.score_title}, {reference.name} by {reference.score_title}: two runs of one "
+            "bench and setting can be compared."
+        )
     bench = "" if run.cell is None else run.cell.bench
     remarks = []
     if run.tested_apart and reference.last_pct is None and run.evaluations:
@@ -188,4 +195,5 @@ def _compare(
         also_published=also,
         remarks=(*run.remarks, *reference.remarks, *remarks),
         contradictions=contradictions,
+        score_title=run.score_title,
     )

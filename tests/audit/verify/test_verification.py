@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -227,3 +228,10 @@ def test_nothing_in_common_is_an_error(write_run: Write, tmp_path: Path) -> None
     other.write_text('{"iter": 7, "loss": 1.0, "lr": 1e-4}\n')
     with pytest.raises(ConfigError, match="nothing in common"):
         of_log(write_run(), other)
+
+
+def test_scores_of_different_names_are_not_compared() -> None:
+    accuracy, miou = Record(name="a", last_pct=50.0, score_title="accuracy"), Record(name="b", last_pct=50.0)
+    with pytest.raises(ConfigError, match="a is scored by accuracy, b by mIoU"):
+        verify_against_log(accuracy, miou)
+    assert verify_against_log(accuracy, replace(miou, score_title="accuracy")).score_title == "accuracy"
