@@ -80,6 +80,9 @@ def require_inputs_of_training(
         )
         return
     for settings in data_roles(cfg).values():
+        if "choices" in settings:
+            # Each benchmark names its own files and folder of images, which are opened before the run.
+            continue
         for kind, key in (("images", "img_dir"), ("labels", "ann_dir")):
             if settings[key] is not None and not Path(settings[key]).is_dir():
                 raise DataNotFound(

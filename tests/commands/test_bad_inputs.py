@@ -109,13 +109,22 @@ HEAD = b"image,caption\n"
     ],
     ids=str,
 )
-def test_captions(tmp_path: Path, refused: Refused, name: str, content: bytes | None, message: str) -> None:
+def test_captions(
+    tmp_path: Path,
+    refused: Refused,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    content: bytes | None,
+    message: str,
+) -> None:
     Image.new("RGB", (40, 40)).save(tmp_path / "a.png")
     (tmp_path / "items.json").write_text(json.dumps([{"image": "a.png", "kind": "x", "texts": ["a car", "a house"]}]))
     (tmp_path / "bench.toml").write_text(BENCH.replace("FILE", name))
     (tmp_path / name).mkdir() if content is None else (tmp_path / name).write_bytes(content)
+    # Nothing is relative to the folder of the data sets, which need not be there.
+    monkeypatch.chdir(tmp_path)
     small = ("--strategy", "negatives", "--device", "cpu", "--num-workers", 0, "--work-dir", tmp_path / "run")
-    assert message in refused(["train", "--bench", tmp_path / "bench.toml", *small])
+    assert message in refused(["train", "--bench", "bench.toml", *small])
     assert not (tmp_path / "run").exists()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fuzz.material import ON_CPU, PREPARE, TRAIN
+from fuzz.material_of_tasks import FLOW, SHARD, SPLIT, TABLE
 
 Command = tuple[str, ...]
 # Numbers of the scores in what a verb prints.
@@ -172,6 +173,12 @@ KINDS = (
         commands=[("verify", "run_a", "--against", "{file}", "--json")],
         weight=5,
     ),
+    Kind(name="captions (CSV)", is_given=True, files=["captioned/t.csv"], form="text", commands=[TABLE], weight=4),
+    Kind(name="captions (tar)", is_given=True, files=["captioned/t.tar"], form="bytes", commands=[SHARD], weight=5),
+    Kind(name="items", is_given=True, files=["captioned/items.json"], form="json", commands=[TABLE], weight=4),
+    Kind(name="captions (TOML)", is_given=True, files=["captions_csv.toml"], form="toml", commands=[TABLE], weight=4),
+    Kind(name="split of scenes", is_given=True, files=["split.json"], form="json", commands=[SPLIT], weight=4),
+    Kind(name="velocities", is_given=True, files=["flows/train.npy"], form="bytes", commands=[FLOW], weight=4),
     Kind(name="--set", files=[], form="set", commands=[(*TRAIN, "--work-dir", "tried")], weight=22, is_given=True),
 )
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from fuzz import material_of_tasks
 from PIL import Image
 
 MINE = """\
@@ -127,6 +128,7 @@ def make(box: Path, run: Callable[..., object]) -> None:
     _weights(box)
     run("weights", "convert", "nano.safetensors", "--out", "converted.safetensors")
     _originals(box, rng)
+    material_of_tasks.make(box, rng)
     run(*PREPARE)
     _journal(box)
     lines = [LOG_LINES[0].format(n=i, i=i, l=1 / i) for i in range(1, 5)] + LOG_LINES[1:]

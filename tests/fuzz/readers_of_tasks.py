@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -60,19 +60,19 @@ def _choices(benchmark: str) -> Callable[[Path], object]:
     return lambda path: read_choices(benchmark, path, _beside(path))  # type: ignore[arg-type]
 
 
-def _tar(path: Path) -> bytes:
+def tar_of(members: Mapping[str, bytes]) -> bytes:
+    """Return a tar of files."""
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as archive:
-        for name, data in (
-            ("1.jpg", b"x" * 700),
-            ("1.txt", b"a red car"),
-            ("2.png", b"y"),
-            ("2.json", _dump(CAPTIONS[0])),
-        ):
+        for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
     return content.getvalue()
+
+
+def _tar(path: Path) -> bytes:
+    return tar_of({"1.jpg": b"x" * 700, "1.txt": b"a red car", "2.png": b"y", "2.json": _dump(CAPTIONS[0])})
 
 
 def _npy(path: Path) -> bytes:
