@@ -30,7 +30,7 @@ class SplitFacts(TypedDict):
 
 
 class RegionFacts(TypedDict):
-    """A region of a bench; `val` is None if the region has no labels to score on."""
+    """A region of a bench; `val` is None if the region has no labels to score on; `class_names`: see `SceneDataset`."""
 
     region: str
     train: SplitFacts
@@ -40,16 +40,13 @@ class RegionFacts(TypedDict):
     city: NotRequired[str]
     gsd_m: NotRequired[float]
     scene_pattern: NotRequired[str]
-    # Of classification: names in this data set of classes that it names otherwise; all classes beside them and those of
-    # the bench are left out.
     class_names: NotRequired[dict[str, str]]
 
 
 class PipelineFacts(TypedDict):
     """Augmentation; probabilities are 0 to 1, `resize_ratio` holds the smallest and the largest factor.
 
-    `photometric` distorts labelled images, `photometric_unlabelled` those that a teacher labels; None, until the wiring
-    resolves it, stands for the value of `photometric`.
+    `photometric` distorts labelled images, `photometric_unlabelled` those of a teacher; None: as `photometric`.
     """
 
     resize_ratio: list[float]
