@@ -3,6 +3,7 @@
 - Earth-Adapter (arXiv 2504.06220) with an FFT over all channels in frequency layers, in fp32 also under autocast.
 - Mask2Former's loss (arXiv 2112.01527, sections 3.2.2 and 3.3) on masks of whole images, with a matching on the CPU for
   every prediction and image, as mmdetection's is organised.
+- Autocast to bf16 casts frozen weights in every pass.
 - A teacher (Tarvainen and Valpola, arXiv 1703.01780) that is a second segmentor with a frozen backbone of its own; all
   tensors are averaged one by one, frozen ones too.
 
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 from rs_adapt.adapters._earth_adapter_plain import Bottleneck, earth_adapter_plain
 from rs_adapt.adapters.contract.adapter import Adapter
 from rs_adapt.adapters.earth_adapter import EarthAdapter
+from rs_adapt.backbones.cast_once import CastOnce
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.heads.mask2former_loss import Mask2FormerLoss
 from rs_adapt.strategies import PseudoLabels, SelfTraining
@@ -43,6 +45,9 @@ def plain_model(model: Any, cfg: Any) -> Any:
         cfg: Its configuration.
     """
     segmentor = copy.deepcopy(segmentor_of(model))
+    for layer in segmentor.modules():
+        if type(layer) is CastOnce:
+            layer.__class__ = nn.Linear
     if isinstance(segmentor.backbone.adapter, EarthAdapter):
         segmentor.backbone.adapter = PlainEarthAdapter(segmentor.backbone.adapter)
     segmentor.decode_head.criterion = PlainMask2FormerLoss(segmentor.decode_head.criterion)

@@ -8,7 +8,7 @@ to the device, hooks and the schedule.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from gpu_speed.plain import plain_model
 from gpu_speed.works import Work
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.engine.parts import segmentor_of
+from rs_adapt.engine.recomputing import cast_weights_once
 from rs_adapt.engine.state import seed_iteration
 from rs_adapt.registry import MODELS, load_libraries
 
@@ -77,8 +78,15 @@ class Trainer:
         return losses
 
 
-def build_ours(work: Work, *, device: str, toy: bool) -> tuple[Trainer, Any]:
-    """Return the project's own trainer of a work, and its configuration."""
+def build_ours(work: Work, *, device: str, toy: bool, settings: Sequence[str] = ()) -> tuple[Trainer, Any]:
+    """Return the project's own trainer of a work, and its configuration.
+
+    Args:
+        work: The work.
+        device: `cpu` or a CUDA device.
+        toy: Small models of the self-test.
+        settings: Further `KEY=VALUE` of the configuration.
+    """
     cell = resolve_cell(
         f"loveda-{work.setting}",
         method=work.method,
@@ -90,10 +98,11 @@ def build_ours(work: Work, *, device: str, toy: bool) -> tuple[Trainer, Any]:
     if work.setting == "da":
         # From the first iteration on: what is measured is adaptation, not the iterations before it.
         overrides.append("strategy.warmup_iters=0")
-    cfg = compose(cell, weights="random", overrides=overrides)
+    cfg = compose(cell, weights="random", overrides=[*overrides, *settings])
     load_libraries(cfg.default_scope)
     torch.manual_seed(0)
     model = MODELS.build(copy.deepcopy(cfg.model)).to(device)
+    cast_weights_once(cfg, model)
     return _trainer(model, cfg, *_random_batch(cfg, work.setting, device)), cfg
 
 

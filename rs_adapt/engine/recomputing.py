@@ -1,4 +1,4 @@
-"""Training in little memory: ViT blocks that are computed again in the backward pass."""
+"""How a ViT is computed in training: blocks that are computed again in the backward pass, and weights cast once."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
+from rs_adapt.backbones.cast_once import cast_frozen_weights_once
 from rs_adapt.backbones.vit import Vit
 from rs_adapt.config.execution import LOW
 from rs_adapt.engine.parts import segmentor_of
@@ -37,3 +38,17 @@ def recompute_blocks(cfg: ResolvedConfig, model: nn.Module) -> None:
             "or lower --batch-size."
         )
     backbone.recomputes = True
+
+
+def cast_weights_once(cfg: ResolvedConfig, model: nn.Module) -> None:
+    """Let the frozen layers of a ViT's blocks cast their weights to bfloat16 once, if the precision is bf16.
+
+    Numbers stay the same; the copies need half of the memory of these weights.
+
+    Args:
+        cfg: The run.
+        model: Its model, as built.
+    """
+    backbone = segmentor_of(model).backbone
+    if cfg.runtime.precision == "bf16" and isinstance(backbone, Vit):
+        cast_frozen_weights_once(backbone.layers)

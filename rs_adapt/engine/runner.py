@@ -9,21 +9,22 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.logging import MMLogger
 from mmengine.runner import Runner
-from torch import nn
+from torch import Tensor, nn
 
 from rs_adapt.engine.data_parallel import DataParallel
 from rs_adapt.engine.loaders import ends_with_training
-from rs_adapt.engine.recomputing import recompute_blocks
+from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks
 from rs_adapt.launching import end_with_parent
 from rs_adapt.processes import local_batch_size, rank_and_world_size
 from rs_adapt.runs.files import LOG_FILE
@@ -71,6 +72,15 @@ class CellRunner(Runner):  # type: ignore[misc]
             return wrapped
         return DataParallel.wrap(model.to(get_device()))
 
+    def call_hook(self, fn_name: str, **kwargs: Any) -> None:
+        """Call the hooks; the losses of an iteration reach them as numbers, copied from a GPU at once.
+
+        mmengine would copy each loss by itself, some sixty of Mask2Former, and the host would wait each time.
+        """
+        if fn_name == "after_train_iter" and kwargs.get("outputs"):
+            kwargs["outputs"] = _copy_to_host(kwargs["outputs"])
+        super().call_hook(fn_name, **kwargs)
+
     @staticmethod
     def build_dataloader(*args: Any, **kwargs: Any) -> Any:
         """Return a loader whose processes end with the training and ignore signals, which its process handles."""
@@ -80,6 +90,13 @@ class CellRunner(Runner):  # type: ignore[misc]
 
     def dump_config(self) -> None:
         """Write nothing: the run folder holds the configuration already."""
+
+
+def _copy_to_host(losses: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return tensors of one element as the numbers that `Tensor.item` gives, with one wait for the GPU."""
+    # A number of float64 holds one of any smaller precision exactly.
+    values = torch.stack([value.detach().double().reshape(()) for value in losses.values()]).tolist()
+    return dict(zip(losses, values, strict=True))
 
 
 def _raise_again(_record: logging.LogRecord) -> None:
@@ -110,6 +127,7 @@ def build_runner(
     settings.launcher = "pytorch" if processes > 1 else "none"
     runner: CellRunner = CellRunner.from_cfg(settings)
     recompute_blocks(cfg, runner.model)
+    cast_weights_once(cfg, runner.model)
     for hook in hooks:
         runner.register_hook(hook)
     return runner

@@ -6,7 +6,7 @@ Shapes: B batch, Q queries, D channels of the head, K classes, h/w grid at a qua
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Unpack
+from typing import Self, Unpack
 
 from torch import Tensor, nn
 from transformers import Mask2FormerConfig
@@ -116,6 +116,18 @@ class Mask2FormerHead(MaskHead):
         self.cls_embed = nn.Linear(channels, num_classes + 1)
         init_pixel_decoder(self.pixel_decoder)
         init_decoder(self.decoder)
+        self.train()
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of all parts except the pixel decoder's layers, which stay in eval mode.
+
+        They drop nothing in either mode. In training each of those of transformers asks whether its output is finite,
+        and the host waits for a GPU's answer; a loss that is not finite stops the training in any case.
+        """
+        super().train(mode)
+        for layer in self.pixel_decoder.encoder.layers:
+            layer.training = False
+        return self
 
     def forward(self, features: Sequence[Tensor], queries: Tensor | None = None) -> tuple[list[Tensor], list[Tensor]]:
         """Return class logits (B, Q, K + 1) and mask logits (B, Q, h, w), a list of each.

@@ -65,11 +65,11 @@ def _corners(labels_BHW: Tensor, image_N: Tensor, points_NP2: Tensor, outside: i
     # A border of one pixel makes every corner a valid address.
     padded = F.pad(labels_BHW, (1, 1, 1, 1), value=outside)
     rows, columns = padded.shape[1:]
-    size = points_NP2.new_tensor([columns - 2, rows - 2])
-    xy_NP2 = points_NP2 * size + 0.5
-    corner_NP2 = xy_NP2.floor()
-    right_NP, down_NP = (xy_NP2 - corner_NP2).unbind(-1)
-    x_NP, y_NP = corner_NP2.long().unbind(-1)
+    # Numbers and not a tensor of them, which would be copied to the GPU while the host waits.
+    xy = [axis_NP * size + 0.5 for axis_NP, size in zip(points_NP2.unbind(-1), (columns - 2, rows - 2), strict=True)]
+    corners = [axis_NP.floor() for axis_NP in xy]
+    right_NP, down_NP = (axis_NP - corner_NP for axis_NP, corner_NP in zip(xy, corners, strict=True))
+    x_NP, y_NP = (corner_NP.long() for corner_NP in corners)
     address = ((image_N[:, None] * rows + y_NP) * columns + x_NP).flatten()
     flat = padded.flatten()
     left_NP, up_NP = 1 - right_NP, 1 - down_NP

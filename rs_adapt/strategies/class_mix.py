@@ -8,11 +8,10 @@ import torch
 from torch import Tensor
 
 from rs_adapt.processes import gather_in_batch_order, generator, global_batch_size, local_slice, sum_over_ranks
+from rs_adapt.strategies.label_counts import present_values
 
 MixClasses = Literal["image", "batch"]
 MIX_CLASSES: tuple[MixClasses, ...] = get_args(MixClasses)
-# Labels are of 8 bits.
-_LABEL_VALUES = 256
 
 
 class Labelled(NamedTuple):
@@ -49,19 +48,21 @@ def class_mix(source_label_BHW: Tensor, *, classes_of: MixClasses = "image") -> 
         (B, H, W) bool, True where the source is pasted; `paste` applies it.
     """
     images = len(source_label_BHW)
+    present_BV = present_values(source_label_BHW)
     if classes_of == "batch":
-        counts = sum_over_ranks(torch.bincount(source_label_BHW.flatten(), minlength=_LABEL_VALUES))
-        values_of = [counts.nonzero()[:, 0]] * images
+        present_BV = (sum_over_ranks(present_BV.sum(dim=0)) > 0).expand(images, -1)
+    # The values decide how many numbers are drawn, on the host: the one wait for a GPU here.
+    values_of = [present_V.nonzero()[:, 0] for present_V in present_BV.cpu()]
+    if classes_of == "batch":
         sizes = [len(values_of[0])] * global_batch_size(images)
     else:
-        values_of = [label_HW.unique() for label_HW in source_label_BHW]
         sizes = gather_in_batch_order([len(values) for values in values_of])
     orders = [torch.randperm(size, generator=generator()) for size in sizes]
-    masks = []
-    for label_HW, values, order in zip(source_label_BHW, values_of, orders[local_slice(images)], strict=True):
-        chosen = values[order[: (len(values) + 1) // 2].to(values.device)]
-        masks.append(torch.isin(label_HW, chosen))
-    return torch.stack(masks)
+    is_chosen_BV = torch.zeros(present_BV.shape, dtype=torch.bool)
+    for is_chosen_V, values, order in zip(is_chosen_BV, values_of, orders[local_slice(images)], strict=True):
+        is_chosen_V[values[order[: (len(values) + 1) // 2]]] = True
+    is_chosen_BV = is_chosen_BV.to(source_label_BHW.device, non_blocking=True)
+    return is_chosen_BV.gather(1, source_label_BHW.flatten(1).long()).view_as(source_label_BHW)
 
 
 def paste(paste_BHW: Tensor, source: Tensor, target: Tensor) -> Tensor:

@@ -69,8 +69,11 @@ class ConfidenceQuantile(nn.Module):
             labelled_BHW: Bool, False where the label does not count.
         """
         bin_BHW = _bins_of(confidence_BHW)
-        places_N = (label_BHW * _BINS + bin_BHW)[labelled_BHW]
-        counts_KC = sum_over_ranks(torch.bincount(places_N, minlength=self.counts_KC.numel())).view_as(self.counts_KC)
+        place_BHW = (label_BHW * _BINS + bin_BHW).where(labelled_BHW, 0)
+        # Not `bincount` of the labelled pixels: the number of them would have to be known on the host.
+        counts_N = torch.zeros(self.counts_KC.numel(), dtype=torch.int64, device=place_BHW.device)
+        counts_N.scatter_add_(0, place_BHW.flatten(), labelled_BHW.flatten().long())
+        counts_KC = sum_over_ranks(counts_N).view_as(self.counts_KC)
         update_mean(self.counts_KC, self.batches, counts_KC, seen=counts_KC.sum() > 0, momentum=self.momentum)
         counts_KC = self.counts_KC if self.per_class else self.counts_KC.sum(dim=0, keepdim=True)
         units_KC = (counts_KC.double() * _UNITS).round().long()

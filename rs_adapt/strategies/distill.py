@@ -17,6 +17,7 @@ from rs_adapt.processes import global_mean_denominator
 from rs_adapt.ranges import COUNT_OR_0, NOT_NEGATIVE, POSITIVE, check_ranges
 from rs_adapt.registry import MODELS
 from rs_adapt.strategies.imitation import feature_loss, probability_loss
+from rs_adapt.strategies.label_counts import HostCount
 from rs_adapt.strategies.pair import Batch, PairPreprocessor, scale_losses
 from rs_adapt.strategies.pseudo_labels import probabilities, valid_pixels
 from rs_adapt.strategies.scoring import scores_of
@@ -93,6 +94,7 @@ class Distill(BaseModel):  # type: ignore[misc]
         self._teacher: tuple[Any, ...] = ()
         self.iteration: Tensor
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
+        self._count = HostCount()
 
     def take_teacher(self, teacher: nn.Module) -> None:
         """Learn from a segmentor, which stays as it is.
@@ -132,8 +134,8 @@ class Distill(BaseModel):  # type: ignore[misc]
 
         `agreement` is the share of pixels to which student and teacher give the same class; it is no loss.
         """
-        imitate = self._imitate_features if int(self.iteration) < self.feature_iters else self._imitate_probabilities
-        self.iteration += 1
+        iteration = self._count.take(self.iteration)
+        imitate = self._imitate_features if iteration < self.feature_iters else self._imitate_probabilities
         regions = {"source": source, **({} if target is None else {"target": target})}
         return {
             f"{region}.{name}": value for region, batch in regions.items() for name, value in imitate(batch).items()

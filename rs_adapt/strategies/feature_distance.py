@@ -48,7 +48,11 @@ def feature_distance(
     top_Bhw, class_Bhw = share_BKhw.max(dim=1)
     counts_Bhw = top_Bhw >= min_share
     if classes is not None:
-        counts_Bhw &= torch.isin(class_Bhw, torch.tensor(list(classes), device=class_Bhw.device))
+        # Not `isin`: a tensor of the classes would be copied to the GPU, which the host waits for.
+        is_wanted_Bhw = torch.zeros_like(counts_Bhw)
+        for number in classes:
+            is_wanted_Bhw |= class_Bhw == number
+        counts_Bhw &= is_wanted_Bhw
     distance_Bhw = torch.linalg.vector_norm(features_BDhw.float() - frozen_BDhw.detach().float(), dim=1)
     mean: Tensor = (distance_Bhw * counts_Bhw).sum() / global_mean_denominator(counts_Bhw.sum(), least=1)
     return mean

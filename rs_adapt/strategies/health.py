@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from rs_adapt.processes import sum_over_ranks
+from rs_adapt.strategies.label_counts import count_classes
 
 # A class that is rarer than this in the source may be missing from the target by chance.
 MIN_SOURCE_SHARE = 0.01
@@ -139,10 +140,7 @@ class PseudoLabelHealth(nn.Module):
         self.weighted_pixels += counts[self.num_classes : 2 * self.num_classes].sum()
 
     def _count(self, labels_BHW: Tensor) -> Tensor:
-        # Not `bincount`: on a GPU it waits for the largest value to learn the size of its result.
-        label_P = labels_BHW.flatten()
-        class_K1 = torch.arange(self.num_classes, device=label_P.device)[:, None]
-        return ((label_P == class_K1) & (label_P != self.ignore_index)).sum(dim=1)
+        return count_classes(labels_BHW, self.num_classes, self.ignore_index)
 
     def summary(self) -> HealthSummary | None:
         """Return the summary of all iterations since the last reset, over all processes.

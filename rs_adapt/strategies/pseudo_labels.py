@@ -17,6 +17,7 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.processes import sum_over_ranks
 from rs_adapt.ranges import COUNT, COUNT_OR_0, SHARE, SHARE_BELOW_1, check_ranges
 from rs_adapt.strategies.confidence_quantile import ConfidenceQuantile
+from rs_adapt.strategies.label_counts import count_classes
 from rs_adapt.strategies.running_mean import update_mean
 
 ScoreKind = Literal["logits", "scores"]
@@ -146,8 +147,8 @@ class PseudoLabeler(nn.Module):
     @torch.no_grad()
     def observe_source(self, labels_BHW: Tensor) -> None:
         """Add the class shares of a batch of source labels (without ignored pixels) to the running mean."""
-        labelled = labels_BHW[labels_BHW != self.ignore_index]
-        counts_K = sum_over_ranks(torch.bincount(labelled.flatten(), minlength=len(self.source_share_K)).float())
+        num_classes = len(self.source_share_K)
+        counts_K = sum_over_ranks(count_classes(labels_BHW, num_classes, self.ignore_index).float())
         # A batch without any label must not pull the mean to zero.
         new_K, seen = counts_K / counts_K.sum().clamp_min(1), counts_K.sum() > 0
         self._update_mean(self.source_share_K, self.source_batches, new_K, seen)

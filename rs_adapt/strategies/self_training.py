@@ -18,6 +18,7 @@ from rs_adapt.strategies.class_match import ClassMatch
 from rs_adapt.strategies.class_mix import Labelled, MixClasses, class_mix, paste_labelled
 from rs_adapt.strategies.ema import EmaWeights
 from rs_adapt.strategies.health import PseudoLabelHealth
+from rs_adapt.strategies.label_counts import HostCount
 from rs_adapt.strategies.masking import mask_blocks
 from rs_adapt.strategies.pair import Batch, PairPreprocessor, head_losses, scale_losses
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, valid_pixels
@@ -183,6 +184,7 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
         self.ema = EmaWeights(module)
         self.iteration: Tensor
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
+        self._count = HostCount()
 
     def forward(
         self,
@@ -209,9 +211,8 @@ class SelfTraining(BaseModel):  # type: ignore[misc]
 
     def loss(self, source: Batch, target: Batch) -> dict[str, Tensor]:
         """Return the losses `source.*` and, after the warm-up, `mix.*`, `masked.*`, `rebuilt.*`, `back.*`."""
-        iteration = int(self.iteration)
+        iteration = self._count.take(self.iteration)
         self.ema.update(self.segmentor, iteration, self.ema_decay)
-        self.iteration += 1
         source_labels = torch.stack([sample.gt_sem_seg.data[0] for sample in source["data_samples"]])
         images = target["inputs"]
         plain = target.get("plain", images)

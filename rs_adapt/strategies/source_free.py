@@ -17,6 +17,7 @@ from rs_adapt.ranges import NOT_NEGATIVE, SHARE_BELOW_1, check_ranges
 from rs_adapt.registry import MODELS
 from rs_adapt.strategies.class_mix import class_mix, paste
 from rs_adapt.strategies.ema import EmaWeights
+from rs_adapt.strategies.label_counts import HostCount
 from rs_adapt.strategies.pair import Batch, PairPreprocessor, head_losses, scale_losses
 from rs_adapt.strategies.pseudo_labels import PseudoLabeler, PseudoLabels, Weighting, probabilities, valid_pixels
 from rs_adapt.strategies.scoring import predict_scores, scores_of
@@ -94,6 +95,7 @@ class SourceFree(BaseModel):  # type: ignore[misc]
         self.anchor = EmaWeights(module)
         self.iteration: Tensor
         self.register_buffer("iteration", torch.zeros((), dtype=torch.int64))
+        self._count = HostCount()
 
     def forward(
         self,
@@ -121,12 +123,11 @@ class SourceFree(BaseModel):  # type: ignore[misc]
         `teacher.confidence` is the mean probability of the teacher's labels, `teacher.anchor_agreement` the share of
         pixels with equal labels from teacher and anchor; neither is a loss.
         """
-        iteration = int(self.iteration)
+        iteration = self._count.take(self.iteration)
         if iteration == 0:
             # The first average is the weights themselves.
             self.anchor.update(self.segmentor, 0, 0.0)
         self.ema.update(self.segmentor, iteration, self.ema_decay)
-        self.iteration += 1
         images = target["inputs"]
         plain = target.get("plain", images)
         pseudo = self.label_target(plain, target["data_samples"])
