@@ -7,9 +7,9 @@
 
 Earth-Adapter with Mask2Former; steps of `gpu_speed/trainers.py` (model, strategy, optimizer, without loader and hooks),
 plain forms of `gpu_speed/plain.py`. All forms have the same weights, images and draws and take turns in one process;
-times are CPU seconds of the process, since the wall clock of a busy machine says little. The ratio is that of the
-medians to the first form's. `cast-bf16` is ours with frozen weights cast in every pass, `channels-last-fp32` ours with
-the head's convolutions in that layout.
+times are CPU seconds of the process, since the wall clock of a busy machine says little. The ratio is that of the first
+form's median to a form's. `compiled-...`, `blocks-...` and `joined-...` are forms of `gpu_speed`; `cast-bf16` is ours
+with frozen weights cast in every pass, `channels-last-fp32` ours with the head's convolutions in that layout.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ def build(form: str, args: argparse.Namespace) -> Trainer:
     work = Work(backbone=args.backbone, method=args.method, setting=args.setting, precision=precision)
     sizes = [f"bench.crop_px={args.crop_px}", f"bench.schedule.batch_size.{args.setting}={args.batch}"]
     ours, cfg = build_ours(work, device="cpu", toy=False, settings=[*sizes, *args.set])
-    if kind == "plain":
-        return build_form("plain", ours, cfg)
+    if kind in ("plain", "compiled", "blocks", "joined"):
+        return build_form(kind, ours, cfg, generate=True)
     change: dict[str, Callable[[Any], None]] = {
         "ours": lambda model: None,
         "cast": _cast_every_time,

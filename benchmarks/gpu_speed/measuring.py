@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from gpu_speed.parts import PARTS, parts_ms
 from gpu_speed.peaks import mfu_pct
 from gpu_speed.profiling import busy_ms, operator_table
-from gpu_speed.syncs import host_syncs
+from gpu_speed.syncs import host_syncs, unstated
 from gpu_speed.trainers import Trainer, build_form, build_ours, matmul_precision, settle
 from gpu_speed.works import Work
 from rs_adapt.cost.timing import TimedJob, take_turns
@@ -96,7 +96,7 @@ def measure(work: Work, settings: Settings, peak: float | None) -> list[Line]:
         for form in list(trainers):
             attempt([form], lambda form=form: _take_apart(trainers[form], lines[form], settings))
     trainers.clear()
-    if "compiled" in work.forms:
+    if _is_compiled(work.forms):
         # Compiled code holds the model that it was made for.
         torch._dynamo.reset()
     _free_memory(settings)
@@ -106,6 +106,10 @@ def measure(work: Work, settings: Settings, peak: float | None) -> list[Line]:
         if "failed" not in line and tflop is not None:
             line["tflop"], line["mfu_pct"] = tflop, mfu_pct(tflop, line["ms"]["median"], peak)
     return list(lines.values())
+
+
+def _is_compiled(forms: Sequence[str]) -> bool:
+    return "compiled" in forms or "blocks" in forms
 
 
 def first_line(error: BaseException) -> str:
@@ -132,7 +136,7 @@ def _warm_up(trainer: Trainer, line: Line, held_bytes: int, settings: Settings) 
         line["peak_mib"] = (torch.cuda.max_memory_allocated() - others_bytes) / MIB
     line["num_images"] = trainer.num_images
     line["num_trained"] = sum(p.numel() for p in trainer.model.parameters() if p.requires_grad)
-    if line["form"] != "compiled":
+    if not _is_compiled([line["form"]]):
         # Not a tenth iteration: the counter cannot follow the student's pass without gradients, which those have.
         with FlopCounterMode(display=False) as counter:
             trainer.step(settings.warmup)
@@ -171,7 +175,7 @@ def _time(trainers: dict[str, Trainer], lines: dict[str, Line], settings: Settin
     for form, windows in seconds.items():
         step_ms = [1e3 * window / settings.steps for window in windows]
         lines[form]["ms"] = {"median": statistics.median(step_ms), "min": min(step_ms), "max": max(step_ms)}
-        if form == "compiled":
+        if _is_compiled([form]):
             lines[form]["compile_s"] = lines[form]["warmup_s"] - settings.warmup * statistics.median(step_ms) / 1e3
         per_s = 1e3 / statistics.median(step_ms)
         lines[form]["times_ours"] = None if ours_s is None else statistics.median(windows) / ours_s
@@ -192,6 +196,7 @@ def _take_apart(trainer: Trainer, line: Line, settings: Settings) -> None:
         places = host_syncs(lambda: trainer.step(first), torch.cuda.set_sync_debug_mode)
         line["host_syncs"] = sum(places.values())
         line["sync_places"] = dict(places.most_common(SYNC_PLACES))
+        line["unstated_syncs"] = unstated(places)
     if settings.profile_dir is not None:
         trace = settings.profile_dir / f"trace_{line['work'].replace('/', '-')}_{line['form']}.json.gz"
         line["operators"] = operator_table(lambda: trainer.step(first), trace, on_gpu=settings.on_gpu)

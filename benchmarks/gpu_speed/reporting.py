@@ -110,6 +110,8 @@ def _part_row(line: Line) -> list[str]:
     parts = line["parts_ms"]
     places = ", ".join(f"{place} x {count}" for place, count in line.get("sync_places", {}).items())
     waits = "-" if line["host_syncs"] is None else f"{line['host_syncs']}: {places}"
+    if line.get("unstated_syncs"):
+        waits += f"; NOT STATED: {', '.join(line['unstated_syncs'])}"
     return [
         line["work"],
         line["form"],

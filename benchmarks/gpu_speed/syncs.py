@@ -5,9 +5,11 @@ from __future__ import annotations
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
+
+from gpu_speed.waits import STATED
 
 _ROOT = Path(__file__).resolve().parents[2]
 _MESSAGE = "synchronizing CUDA operation"
@@ -39,6 +41,12 @@ def host_syncs(step: Callable[[], object], switch: Callable[[str], object]) -> C
         finally:
             switch("default")
     return places
+
+
+def unstated(places: Mapping[str, int]) -> dict[str, int]:
+    """Return the places of `host_syncs` in files that have no stated wait; a step is to have none of them."""
+    files = tuple(f"{place.partition(':')[0]}:" for place in STATED)
+    return {place: count for place, count in places.items() if not any(file in place for file in files)}
 
 
 def _place() -> str:

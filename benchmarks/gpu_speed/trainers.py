@@ -20,6 +20,7 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 from torch import Tensor
 
+from gpu_speed.joined import JoinedSelfTraining
 from gpu_speed.plain import plain_model
 from gpu_speed.works import Work
 from rs_adapt.config import compose, resolve_cell
@@ -106,25 +107,39 @@ def build_ours(work: Work, *, device: str, toy: bool, settings: Sequence[str] = 
     return _trainer(model, cfg, *_random_batch(cfg, work.setting, device)), cfg
 
 
-def build_form(form: str, ours: Trainer, cfg: Any) -> Trainer:
+def build_form(form: str, ours: Trainer, cfg: Any, *, generate: bool = False) -> Trainer:
     """Return a different form of an untrained trainer, with copies of its weights and with the same images.
 
     Args:
-        form: `plain` or `compiled`.
+        form: `plain`, `compiled`, `blocks` or `joined`.
         ours: The trainer; it stays as it is.
         cfg: Its configuration.
+        generate: Whether a compiled form has code of its own on a CPU, too.
     """
+    # On a CPU the toy sizes are compiled without code generation, which only tests the way.
+    backend = "inductor" if ours.labels.is_cuda or generate else "eager"
     if form == "plain":
         model = plain_model(ours.model, cfg)
+    elif form == "joined":
+        model = copy.deepcopy(ours.model)
+        model.__class__ = JoinedSelfTraining
+    elif form == "blocks":
+        model = copy.deepcopy(ours.model)
+        compile_blocks(segmentor_of(model).backbone, backend=backend)
     else:
         model = copy.deepcopy(ours.model)
         backbone = segmentor_of(model).backbone
         with torch.no_grad():
             # Fills what an adapter stores for the grid: the second pass would be compiled again otherwise.
             backbone(ours.images["source"].float())
-        # On a CPU without code generation, which only tests the way.
-        backbone.compile(backend="inductor" if ours.labels.is_cuda else "eager", dynamic=False)
+        backbone.compile(backend=backend, dynamic=False)
     return _trainer(model, cfg, ours.images, ours.labels)
+
+
+def compile_blocks(backbone: Any, *, backend: str) -> None:
+    """Compile the blocks of a ViT in place: one graph for all of them, since they differ in their tensors alone."""
+    for block in backbone.layers:
+        block.compile(backend=backend, dynamic=False)
 
 
 def _trainer(model: Any, cfg: Any, images: dict[str, Tensor], labels: Tensor) -> Trainer:

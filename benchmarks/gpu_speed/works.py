@@ -11,8 +11,9 @@ from rs_adapt.errors import ConfigError
 
 # `tf32` is fp32 with TF32 in matrix products; `fp32` is what `rs-adapt train` does by default, without it.
 Precision = Literal["bf16", "tf32", "fp32"]
-# `ours` is the step of `rs-adapt train`, `compiled` the same with a compiled backbone, `plain` see `plain.py`.
-Form = Literal["ours", "plain", "compiled"]
+# `ours` is the step of `rs-adapt train`, `compiled` the same with a compiled backbone, `blocks` with compiled blocks;
+# `plain` and `joined` see the files of these names.
+Form = Literal["ours", "plain", "compiled", "blocks", "joined"]
 
 BACKBONES = ("dinov2_l", "dinov2_b", "dinov2_g")
 METHODS = ("earth_adapter", "rein", "lora", "frozen", "full")
@@ -56,6 +57,8 @@ def works_in_order() -> list[Work]:
         replace(first, precision="fp32"),
         # Compiling takes as long as several works without.
         replace(first, forms=ours_compiled),
+        replace(first, setting="da", forms=("ours", "joined")),
+        replace(first, forms=("ours", "blocks")),
         *(replace(first, backbone=backbone, setting=setting) for backbone in BACKBONES[1:] for setting in SETTINGS),
         replace(first, setting="da", forms=ours_compiled),
     ]
@@ -76,6 +79,7 @@ def toy_works() -> list[Work]:
         first,
         replace(first, setting="da", precision="fp32"),
         replace(first, method="frozen", precision="tf32", forms=("ours", "compiled")),
+        replace(first, precision="fp32", forms=("ours", "blocks")),
     ]
 
 

@@ -25,5 +25,5 @@ default_hooks = dict(
 # only if its configuration has the same text.
 custom_hooks = [dict(type="rs_adapt.MetricsHook"), dict(type="rs_adapt.SelectionHook")]
 # memory: "low" computes each ViT block again in the backward pass instead of saving what it needs. tf32 and fused_adamw
-# change rounding (docs/guides/training-speed.md).
-runtime = dict(precision="fp32", num_workers=2, memory="normal", tf32=False, fused_adamw=False)
+# change rounding; pin_memory concerns the way of batches to a GPU (docs/guides/training-speed.md).
+runtime = dict(precision="fp32", num_workers=2, memory="normal", tf32=False, fused_adamw=False, pin_memory=False)

@@ -81,6 +81,8 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         "norm_decay_mult": None if "num_queries" in head else 0.0,
         # Products and steps of the optimizer are rounded as those of plain fp32.
         **dict.fromkeys(("tf32", "fused_adamw"), False),
+        # Batches are copied to a GPU from memory that can be moved.
+        "pin_memory": False,
         # What the backward pass needs is kept.
         "memory": "normal",
         # Background of every mask. Heads without masks do not ask.

@@ -284,6 +284,7 @@ class RuntimeFacts(TypedDict):
     memory: str
     tf32: bool
     fused_adamw: bool
+    pin_memory: bool
 
 
 class MergedTree(TypedDict):

@@ -28,9 +28,9 @@ PLACES = (
     "default_hooks",
     "launcher",
 )
-# Keys at any depth: loaders' processes (samples do not depend on them), what is computed again in the backward pass
-# (gradients do not depend on it), and texts for people.
-IGNORED = ("num_workers", "persistent_workers", "memory", *WORDING)
+# Keys at any depth: loaders' processes and how batches reach a GPU (samples do not depend on them), what is computed
+# again in the backward pass (gradients do not depend on it), and texts for people.
+IGNORED = ("num_workers", "persistent_workers", "pin_memory", "memory", *WORDING)
 
 # JSON values by dotted key.
 Settings: TypeAlias = Mapping[str, JsonValue]

@@ -47,6 +47,7 @@ def wire(
     resolved["runtime"].setdefault("memory", NORMAL)
     resolved["runtime"].setdefault("tf32", False)
     resolved["runtime"].setdefault("fused_adamw", False)
+    resolved["runtime"].setdefault("pin_memory", False)
     _check(resolved)
     wire_data.resolve_distortion(resolved["bench"]["pipeline"])
     wire_protocol.check_protocol(resolved, cell)

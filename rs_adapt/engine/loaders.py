@@ -1,4 +1,4 @@
-"""The end of the processes that read tiles ahead."""
+"""Loaders of a training: the end of the processes that read tiles ahead, and copies of batches to a GPU."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 from weakref import WeakSet
+
+from mmengine.model import BaseDataPreprocessor
+from torch import nn
 
 _of_training: WeakSet[Any] = WeakSet()
 
@@ -37,3 +40,14 @@ def end_processes(loader: Any) -> None:
     if iterator is not None:
         loader._iterator = None
         iterator._shutdown_workers()
+
+
+def copy_without_waiting(model: nn.Module) -> None:
+    """Let a model's preprocessors start the copies of a batch to the GPU and not wait for them.
+
+    Images reach them in pinned memory, from which a GPU copies by itself while the host continues.
+    """
+    for module in model.modules():
+        if isinstance(module, BaseDataPreprocessor):
+            # mmsegmentation's preprocessors do not pass on mmengine's argument of this name.
+            module._non_blocking = True

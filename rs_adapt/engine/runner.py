@@ -23,7 +23,7 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from rs_adapt.engine.data_parallel import DataParallel
-from rs_adapt.engine.loaders import ends_with_training
+from rs_adapt.engine.loaders import copy_without_waiting, ends_with_training
 from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks
 from rs_adapt.launching import end_with_parent
 from rs_adapt.processes import local_batch_size, rank_and_world_size
@@ -125,7 +125,13 @@ def build_runner(
     processes = rank_and_world_size()[1]
     settings.train_dataloader.batch_size = local_batch_size(settings.train_dataloader.batch_size, processes)
     settings.launcher = "pytorch" if processes > 1 else "none"
+    # Stored configurations may be older than the key.
+    pins = bool(cfg.runtime.get("pin_memory"))
+    if pins:
+        settings.train_dataloader.pin_memory = True
     runner: CellRunner = CellRunner.from_cfg(settings)
+    if pins:
+        copy_without_waiting(runner.model)
     recompute_blocks(cfg, runner.model)
     cast_weights_once(cfg, runner.model)
     for hook in hooks:

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from rs_adapt.api.configuration import compose
+from rs_adapt.backbones.cast_once import CastOnce
 from rs_adapt.commands import main
 from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.sameness import changed_settings, result_settings
 from rs_adapt.engine.parameters import build_on_meta
-from rs_adapt.engine.recomputing import recompute_blocks
+from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks
 from rs_adapt.errors import IncompatibleCell
 
 
@@ -47,3 +48,13 @@ def test_a_backbone_without_blocks_is_refused() -> None:
     cfg = _compose("runtime.memory=low", backbone="convnext-nano", method="full", weights="random")
     with pytest.raises(IncompatibleCell, match="computes the blocks of a ViT again, and convnext_nano is none"):
         recompute_blocks(cfg, build_on_meta(cfg))
+
+
+@pytest.mark.parametrize(("precision", "method", "casts"), [("fp32", "lora", False), ("bf16", "lora", True)])
+def test_frozen_weights_are_cast_once_in_bf16(precision: str, method: str, casts: bool) -> None:
+    cfg = _compose(f"runtime.precision={precision}", method=method)
+    model = build_on_meta(cfg)
+    cast_weights_once(cfg, model)
+    assert any(isinstance(layer, CastOnce) for layer in model.modules()) is casts
+    # Nothing of the head, which trains.
+    assert not any(isinstance(layer, CastOnce) for layer in model.segmentor.decode_head.modules())

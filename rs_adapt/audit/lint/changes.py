@@ -14,7 +14,14 @@ ABSENT = "(not there)"
 _MACHINE = {"work_dir", "data_root", "prepared_dir"}
 _WEIGHTS = ("weights", "text_weights")
 # Keys that change the speed or the log of a run, but no score.
-_NO_SCORE_STARTS = ("runtime.num_workers", "log_", "visualizer", "env_cfg.mp_cfg", "default_hooks.logger")
+_NO_SCORE_STARTS = (
+    "runtime.num_workers",
+    "runtime.pin_memory",
+    "log_",
+    "visualizer",
+    "env_cfg.mp_cfg",
+    "default_hooks.logger",
+)
 _NO_SCORE_ENDS = (".num_workers", ".persistent_workers", ".how_to_get", ".title")
 
 
