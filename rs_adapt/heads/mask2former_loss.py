@@ -215,8 +215,9 @@ class Mask2FormerLoss(nn.Module):
             matches = [linear_sum_assignment(cost[:, ids]) for cost, ids in zip(layer_costs, labels, strict=True)]
             pairs[0, layer] = np.concatenate([query for query, _ in matches])
             pairs[1, layer] = np.concatenate([ids[pick] for (_, pick), ids in zip(matches, labels, strict=True)])
-        query_LM, label_LM = torch.from_numpy(pairs).to(costs_LBQK.device)
-        return torch.from_numpy(image_M).to(costs_LBQK.device), query_LM, label_LM
+        device = costs_LBQK.device
+        query_LM, label_LM = torch.from_numpy(pairs).to(device, non_blocking=True)
+        return torch.from_numpy(image_M).to(device, non_blocking=True), query_LM, label_LM
 
     def _class_losses(
         self,

@@ -27,6 +27,6 @@ def mask_blocks(image_BCHW: Tensor, *, ratio: float, block_share: float) -> Tens
     batch, _, height, width = image_BCHW.shape
     side = max(1, round(block_share * min(height, width)))
     rows, columns = -(-height // side), -(-width // side)
-    keep_B1hw = (rand(batch, 1, rows, columns) >= ratio).to(image_BCHW.device, image_BCHW.dtype)
+    keep_B1hw = (rand(batch, 1, rows, columns) >= ratio).to(image_BCHW.device, image_BCHW.dtype, non_blocking=True)
     keep_B1HW = keep_B1hw.repeat_interleave(side, dim=2).repeat_interleave(side, dim=3)
     return image_BCHW * keep_B1HW[:, :, :height, :width]

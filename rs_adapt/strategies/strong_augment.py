@@ -60,13 +60,13 @@ def colour_jitter(rgb_3HW: Tensor, brightness: float, contrast: float, saturatio
 
     Hue rotates about the grey axis of the YIQ space, a linear map that keeps luma; 0 everywhere changes nothing.
     """
-    luma = torch.tensor(_LUMA).to(rgb_3HW).reshape(3, 1, 1)
+    luma = torch.tensor(_LUMA).to(rgb_3HW, non_blocking=True).reshape(3, 1, 1)
     pixels = rgb_3HW * (1 + brightness)
     grey = (pixels * luma).sum(dim=0).mean()
     pixels = grey + (pixels - grey) * (1 + contrast)
     grey_1HW = (pixels * luma).sum(dim=0, keepdim=True)
     pixels = grey_1HW + (pixels - grey_1HW) * (1 + saturation)
-    turned = torch.einsum("ij,jhw->ihw", _hue_matrix(hue).to(pixels), pixels)
+    turned = torch.einsum("ij,jhw->ihw", _hue_matrix(hue).to(pixels, non_blocking=True), pixels)
     return turned.clamp(0, 1)
 
 
@@ -83,7 +83,7 @@ def blur(image_3HW: Tensor, *, sigma_px: float) -> Tensor:
     reach = min(max(1, math.ceil(3 * sigma_px)), min(image_3HW.shape[-2:]) - 1)
     offsets = torch.arange(-reach, reach + 1, dtype=torch.float32)
     kernel = torch.exp(-0.5 * (offsets / sigma_px) ** 2)
-    kernel = (kernel / kernel.sum()).to(image_3HW)
+    kernel = (kernel / kernel.sum()).to(image_3HW, non_blocking=True)
     padded = F.pad(image_3HW[:, None], (reach,) * 4, mode="reflect")
     rows = F.conv2d(padded, kernel.reshape(1, 1, -1, 1))
     return F.conv2d(rows, kernel.reshape(1, 1, 1, -1))[:, 0]
