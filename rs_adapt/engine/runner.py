@@ -92,11 +92,17 @@ class CellRunner(Runner):  # type: ignore[misc]
         """Write nothing: the run folder holds the configuration already."""
 
 
-def _copy_to_host(losses: Mapping[str, Tensor]) -> dict[str, float]:
-    """Return tensors of one element as the numbers that `Tensor.item` gives, with one wait for the GPU."""
+def _copy_to_host(losses: Mapping[str, Any]) -> dict[str, Any]:
+    """Return tensors of one element as the numbers that `Tensor.item` gives, with one wait for the GPU.
+
+    What is no tensor stays as it is.
+    """
+    tensors = {name: value for name, value in losses.items() if isinstance(value, Tensor)}
+    if not tensors:
+        return dict(losses)
     # A number of float64 holds one of any smaller precision exactly.
-    values = torch.stack([value.detach().double().reshape(()) for value in losses.values()]).tolist()
-    return dict(zip(losses, values, strict=True))
+    values = torch.stack([value.detach().double().reshape(()) for value in tensors.values()]).tolist()
+    return {**losses, **dict(zip(tensors, values, strict=True))}
 
 
 def _raise_again(_record: logging.LogRecord) -> None:

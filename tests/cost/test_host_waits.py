@@ -81,3 +81,12 @@ def test_a_step_waits_at_the_stated_places_alone(benchmark: Any, settings: list[
     rows = Counter({place: count for place, count in places.items() if place[0] == f"{LOSS}:_present_classes"})
     assert places - rows == on_host
     assert {name for _, name in rows} <= {"nonzero", "tolist", "_local_scalar_dense"}
+
+
+def test_losses_are_copied_as_the_numbers_that_they_are() -> None:
+    values = [torch.tensor(1 / 3), torch.tensor([2 / 3], dtype=torch.bfloat16), torch.tensor(1e-40), torch.tensor(7)]
+    losses = {str(number): value.requires_grad_(value.is_floating_point()) for number, value in enumerate(values)}
+    copied = _copy_to_host({**losses, "own": 0.5})
+    assert copied == {**{name: value.item() for name, value in losses.items()}, "own": 0.5}
+    assert list(copied) == [*losses, "own"]
+    assert _copy_to_host({"own": 0.5}) == {"own": 0.5}
