@@ -267,8 +267,7 @@ class StrategyFacts(TypedDict):
     style: NotRequired[StyleFacts]
     match_gsd: NotRequired[bool]
     lr_warmup_iters: NotRequired[int | str]
-    # Factor on the method's `backbone_lr_mult`.
-    backbone_lr_mult: NotRequired[float]
+    backbone_lr_mult: NotRequired[float]  # Factor on the method's.
     warmup_iters: NotRequired[int | str]
     feature_iters: NotRequired[int | str]
     ema_decay: NotRequired[float | str]
