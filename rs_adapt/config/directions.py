@@ -2,18 +2,20 @@
 
 Such a file states in `bench.regions` the splits of each region, and in `bench.directions` each direction's `title`,
 `source` and `target`; the first direction is the family's default. Its other facts are those of every direction. Where
-the tiles of a direction are made apart from those of the others, `prepare` holds what differs in `bench.prepare`.
+the tiles of a direction are made apart from those of the others, `prepare` holds what differs in `bench.prepare`. Where
+regions have class lists of their own, those of a direction follow from them; see `rs_adapt.config.vocabularies`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rs_adapt.config import axis_files
+from rs_adapt.config.vocabularies import join_class_lists
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rs_adapt.config.facts import ConfigNode
+    from rs_adapt.config.facts import ConfigNode, RegionFacts
 
 _FACTS = frozenset({"title", "source", "target"})
 
@@ -80,11 +82,16 @@ def _direction(family: ConfigNode, stem: str, direction: str) -> ConfigNode:
                 f"Allowed: {', '.join(regions) or 'none, add it there'}."
             )
     prepare = {"prepare": family["prepare"] | facts["prepare"]} if "prepare" in facts else {}
+    sides = {side: {"region": facts[side], **regions[facts[side]]} for side in ("source", "target")}
+    source, target = (cast("RegionFacts", sides[side]) for side in ("source", "target"))
+    resized = {"inference": {**family["inference"], "resize_px": target["resize_px"]}} if "resize_px" in target else {}
     return {
         "name": f"{stem}_{direction}",
         "direction": direction,
         "default": direction == next(iter(family["directions"])),
         "title": facts["title"],
         **prepare,
-        **{side: {"region": facts[side], **regions[facts[side]]} for side in ("source", "target")},
+        **resized,
+        **sides,
+        **join_class_lists(family, source, target, file=file),
     }

@@ -30,7 +30,12 @@ class SplitFacts(TypedDict):
 
 
 class RegionFacts(TypedDict):
-    """A region of a bench; `val` is None if the region has no labels to score on; `class_names`: see `SceneDataset`."""
+    """A region of a bench; `val` is None if the region has no labels to score on.
+
+    `classes` and `palette` are those of its labels, in the order of their values, where source and target differ; see
+    `rs_adapt.config.vocabularies`. `ann_suffix` stands in for that of the bench; `resize_px` of the target is that of
+    `inference`, and the source may have its own. `class_names`: see `SceneDataset`.
+    """
 
     region: str
     train: SplitFacts
@@ -41,6 +46,10 @@ class RegionFacts(TypedDict):
     gsd_m: NotRequired[float]
     scene_pattern: NotRequired[str]
     class_names: NotRequired[dict[str, str]]
+    classes: NotRequired[list[str]]
+    palette: NotRequired[list[list[int]]]
+    ann_suffix: NotRequired[str]
+    resize_px: NotRequired[int]
 
 
 class PipelineFacts(TypedDict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import paths, wire_ground, wire_open, wire_protocol, wire_regions, wire_style, words
+from rs_adapt.config import paths, vocabularies, wire_ground, wire_open, wire_protocol, wire_regions, wire_style, words
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.path_names import path_below, relative_fault
@@ -85,16 +85,16 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
     }
     patch_px = tree["backbone"]["patch_px"]
     scoring = {
-        domain: _test_pipeline(bench, side_px=_side_px(bench, enlarged[domain], patch_px)) for domain in _DOMAINS
+        domain: _test_pipeline(bench, side_px=_side_px(bench, domain, enlarged[domain], patch_px))
+        for domain in _DOMAINS
     }
     target_val = split.dataset("target", "val", scoring["target"]) if wire_regions.has_target_labels(bench) else None
     source_val = split.dataset("source", "val", scoring["source"])
-    of_source = copy_tree(source_val)
     # A checkpoint may be chosen by it, which is a use of labels.
-    of_source["pipeline"] = _without_unseen(of_source["pipeline"], bench, cell)
+    of_source = split.dataset("source", "val", _without_unseen(scoring["source"], bench, cell))
     source_monitor = {**evaluation, "dataset": {**of_source, "spread": protocol["source_val_tiles"]}}
     seen = wire_protocol.label_free_split(tree, cell)
-    seen_px = _side_px(bench, enlarged[seen[0]], patch_px)
+    seen_px = _side_px(bench, seen[0], enlarged[seen[0]], patch_px)
     label_free = split.dataset(*seen, _test_pipeline(bench, side_px=seen_px, labels=False), labels=False)
     unlabelled_monitor = {**evaluation, "dataset": {**label_free, "spread": protocol["label_free_tiles"]}}
     scored = {
@@ -165,27 +165,42 @@ class _Splits:
 
     def __init__(self, bench: BenchFacts, data_root: Path) -> None:
         self.bench = bench
-        for key, ending in {"img_suffix": bench["img_suffix"], "ann_suffix": bench["ann_suffix"]}.items():
+        endings = {"img_suffix": bench["img_suffix"], "ann_suffix": bench["ann_suffix"]}
+        endings |= {f"{domain}.ann_suffix": vocabularies.own_ann_suffix(bench, domain) for domain in _DOMAINS}
+        for key, ending in endings.items():
             if "/" in ending or relative_fault(ending):
                 raise ConfigError(f"bench.{key} is {ending!r}; it must be the end of a file's name, such as '.png'.")
         self.root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
 
     def dataset(self, domain: Domain, split: Split, pipeline: list[ConfigNode], *, labels: bool = True) -> ConfigNode:
         bench, region = self.bench, self.bench[domain]
+        classes, palette = vocabularies.own_classes(bench, domain)
         return {
             "type": "rs_adapt.TileDataset",
             "name": f"{bench['family']}/{region['region']}/{split if split in region else 'val'}",
             "img_dir": self.folder(domain, split, "img_dir"),
             "ann_dir": self.folder(domain, split, "ann_dir") if labels else None,
             "img_suffix": bench["img_suffix"],
-            "ann_suffix": bench["ann_suffix"],
-            "classes": list(bench["classes"]),
-            "palette": [list(color) for color in bench["palette"]],
+            "ann_suffix": vocabularies.own_ann_suffix(bench, domain),
+            "classes": classes,
+            "palette": palette,
             "reduce_zero_label": bench["reduce_zero_label"],
             "ignore_index": bench["ignore_index"],
             "how_to_get": self._how_to_get(),
-            "pipeline": pipeline,
+            "pipeline": self._in_joint_numbers(domain, pipeline),
         }
+
+    def _in_joint_numbers(self, domain: Domain, pipeline: list[ConfigNode]) -> list[ConfigNode]:
+        """Return a pipeline whose labels get the numbers of the joint class list as soon as they are read."""
+        numbers = vocabularies.region_numbers(self.bench, domain)
+        if numbers is None:
+            return pipeline
+        step = {
+            "type": "rs_adapt.RenumberClasses",
+            "numbers": numbers,
+            "ignore_index": self.bench["ignore_index"],
+        }
+        return [each for given in pipeline for each in ([given, step] if given["type"] == _LOAD_LABELS else [given])]
 
     def folder(self, domain: Domain, split: Split, kind: FolderKind) -> str:
         region = self.bench[domain]
@@ -260,9 +275,11 @@ def _crops(bench: BenchFacts, *, labels: bool, enlarged: float, forget_labels: b
     ]
 
 
-def _side_px(bench: BenchFacts, enlarged: float, patch_px: int) -> int:
+def _side_px(bench: BenchFacts, domain: Domain, enlarged: float, patch_px: int) -> int:
     """Return the side at which tiles are predicted, which may be larger than the one they are trained at."""
     side_px: int = bench["inference"].get("resize_px", bench["tile_px"])
+    if domain == "source":
+        side_px = bench["source"].get("resize_px", side_px)
     # A whole number of patches needs no padding.
     return side_px if enlarged == 1 else round(side_px * enlarged / patch_px) * patch_px
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config.class_means import BETWEEN, OPEN, has_groups
 from rs_adapt.config.names import normalize, unknown_name_message
+from rs_adapt.config.vocabularies import region_numbers
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -84,7 +85,9 @@ def scored_words(tree: MergedTree) -> str:
         ConfigError: `protocol.classes` is neither `all` nor two such groups.
     """
     bench, words = tree["bench"], tree["protocol"]["classes"]
-    groups = (seen_classes(bench), unseen_classes(bench))
+    named = region_numbers(bench, "target")
+    seen = [number for number in seen_classes(bench) if named is None or number in named]
+    groups = (seen, unseen_classes(bench))
     both = f" {BETWEEN} ".join(",".join(bench["classes"][number] for number in numbers) for numbers in groups)
     if words == _ALL:
         return both

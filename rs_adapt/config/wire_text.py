@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.config import axes, paths, wire_open
 from rs_adapt.config.class_means import OPEN
+from rs_adapt.config.vocabularies import region_numbers
 from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def resolve_text(
     seen = None
     if OPEN in tree["bench"]:
         head["seen_classes"] = seen = wire_open.seen_classes(tree["bench"])
+        if (named := region_numbers(tree["bench"], "target")) is not None:
+            head["predicted_classes"] = sorted(named)
     if "learned_names" in head:
         learned = {_plain(name) for name in head.pop("learned_names")}
         numbers = [number for number, name in enumerate(classes) if _plain(name) in learned]

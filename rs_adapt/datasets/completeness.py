@@ -78,7 +78,8 @@ def check_zero_label(cfg: ResolvedConfig, label_counts_NV: NDArray[np.int64]) ->
     Raises:
         DataError: `reduce_zero_label` is set for your own scenes, or the last class never occurs while 0 does.
     """
-    bench, num_classes = cfg.bench, len(cfg.bench.classes)
+    bench, classes = cfg.bench, _label_classes(cfg)
+    num_classes = len(classes)
     if not bench.reduce_zero_label:
         return
     if bench.get("own"):
@@ -127,4 +128,10 @@ def _absent_classes(cfg: ResolvedConfig, label_counts_NV: NDArray[np.int64]) -> 
         return []
     first = 1 if cfg.bench.reduce_zero_label else 0
     pixels_V = label_counts_NV.sum(axis=0)
-    return [name for value, name in enumerate(cfg.bench.classes, start=first) if not pixels_V[value]]
+    return [name for value, name in enumerate(_label_classes(cfg), start=first) if not pixels_V[value]]
+
+
+def _label_classes(cfg: ResolvedConfig) -> list[str]:
+    """Return the classes of the training labels, in the order of their values."""
+    labelled = cfg.train_dataloader.dataset.labelled
+    return list(cfg.bench.classes if labelled is None else labelled.classes)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import difflib
 import functools
 import tomllib
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from rs_adapt.config.facts import SPLITS
 from rs_adapt.config.paths import manifests_dir
@@ -81,6 +81,9 @@ class LabelClass(BaseModel):
 
     name: str = Field(description="Class name.")
     value: int = Field(ge=0, le=255, description="Value in the label files.")
+    original: int | None = Field(
+        default=None, ge=0, le=255, description="Value in the original labels, where tiles hold a different one."
+    )
     colour: Colour | None = Field(default=None, description="RGB colour in colour labels.")
     several_colours: tuple[Colour, ...] = Field(default=(), alias="colours", description="RGB colours, where several.")
     ignored: bool = Field(default=False, description="Not scored.")
@@ -93,7 +96,10 @@ class LabelClass(BaseModel):
 
 
 class OriginalFiles(BaseModel):
-    """Path endings of original files, `[files]`; fields are {scene}, {split} and {region}, `**/` any folders."""
+    """Path endings of original files, `[files]`; `**/` is any folders.
+
+    Fields are {scene}, {split}, {region}, and {group}, a folder whose name comes before that of the scene.
+    """
 
     model_config = _FROZEN
 
@@ -108,11 +114,19 @@ class Tiling(BaseModel):
 
     model_config = _FROZEN
 
-    tile_px: int = Field(gt=0, description="Side of a tile.")
-    stride_px: int = Field(gt=0, description="Step of the grid; the last tile of a row or column ends at the edge.")
+    tile_px: int | None = Field(default=None, gt=0, description="Side of a tile; None for whole images of any size.")
+    stride_px: int | None = Field(
+        default=None, gt=0, description="Step of the grid; the last tile of a row or column ends at the edge."
+    )
     labels: Literal["values", "colours"] = Field(description="What the original labels hold.")
     image: str = Field(description="Path of an image tile below the data set's folder.")
     label: str = Field(description="Path of a label tile.")
+
+    @model_validator(mode="after")
+    def _has_both_or_none(self) -> Self:
+        if (self.tile_px is None) != (self.stride_px is None):
+            raise ValueError("give tile_px and stride_px, or neither of them for whole images")
+        return self
 
 
 class Variant(BaseModel):
@@ -135,6 +149,7 @@ class Split(BaseModel):
 
     ids: tuple[int, int] | None = Field(default=None, description="First and last image id, both included.")
     scenes: tuple[str, ...] | None = Field(default=None, description="Names of the images.")
+    names: str | None = Field(default=None, description="Regular expression of the images' names, where a rule splits.")
     images: int | None = Field(default=None, description="Number of images.")
     tiles: int | None = Field(default=None, description="Number of tiles; absent where there are no public labels.")
 

@@ -28,16 +28,18 @@ class TileSet:
         split: "train", "val" or "test".
         img_dir: Folder of the images.
         ann_dir: Folder of the labels; None where there are none.
-        tile_px: Side of a tile.
+        tile_px: Side of a tile; None where tiles are whole images of any size.
         num_tiles: The published number, or None.
+        ann_suffix: Ending of its labels' names; None where it is that of `TileSets`.
     """
 
     title: str
     split: str
     img_dir: Path
     ann_dir: Path | None
-    tile_px: int
+    tile_px: int | None
     num_tiles: int | None
+    ann_suffix: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +168,12 @@ def _of_bench(name: str, data_root: Path) -> TileSets:
             f"Bench {bench['name']} has images with one class each, and no tiles with labels. Train it: rs-adapt train "
             f"--bench {bench['name'].replace('_', '-')}-{settings_of(stem)[0]}."
         )
+    if "classes" in bench["source"]:
+        data = ", ".join(one.replace("_", "-") for one in _data_of(bench))
+        raise ConfigError(
+            f"The source and the target of bench {bench['name']} have class lists of their own. Name one of its data "
+            f"sets instead: {data}."
+        )
     root = paths.prepared_dir(bench, data_root) if bench["prepare"] else data_root
     published = published_tiles(bench, data_root)
     sets: dict[Path, TileSet] = {}
@@ -217,7 +225,7 @@ def _licence(names: Sequence[str]) -> str:
     return " ".join(f"{one.title}: {one.licence}. {one.conditions}" for one in manifests)
 
 
-def published_tiles(bench: BenchFacts, data_root: Path) -> dict[Path, tuple[int, int | None]]:
+def published_tiles(bench: BenchFacts, data_root: Path) -> dict[Path, tuple[int | None, int | None]]:
     """Return side and published number of tiles by folder of images, for the bench's data sets and their variants."""
     names = _data_of(bench)
     layouts = [load_layout(name) for name in layout_names()]
@@ -227,7 +235,7 @@ def published_tiles(bench: BenchFacts, data_root: Path) -> dict[Path, tuple[int,
         if layout.manifest.name in names
         for part in layout.parts
     }
-    ready: dict[Path, tuple[int, int | None]] = {}
+    ready: dict[Path, tuple[int | None, int | None]] = {}
     for name in set(names) & set(manifest_names()) - {layout.manifest.name for layout in layouts}:
         size_px = load_manifest(name).size_px
         side_px = bench["tile_px"] if size_px is None else size_px[0]

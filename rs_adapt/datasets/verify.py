@@ -126,7 +126,7 @@ def verify_tiles(tiles: TileSets, on_progress: OnProgress = no_progress) -> Tile
         "name": tiles.name,
         "title": tiles.title,
         "ok": not faults,
-        "tile_px": sorted({one.tile_px for one in tiles.sets}),
+        "tile_px": sorted({one.tile_px for one in tiles.sets if one.tile_px is not None}),
         "classes": {str(value): name for value, name in tiles.class_names.items()},
         "sets": [_row(one, totals[one.title], tiles) for one in tiles.sets],
         "duplicates": duplicates,
@@ -153,7 +153,7 @@ def _stale(tiles: TileSets) -> list[str]:
 def _pairs(one: TileSet, tiles: TileSets, totals: _SetTotals) -> list[str]:
     """Names of images with labels, sorted; what does not pair up, and wrong numbers, become faults."""
     images = _names(one.img_dir, tiles.img_suffix)
-    labels = _names(one.ann_dir, tiles.ann_suffix) if one.ann_dir else images
+    labels = _names(one.ann_dir, one.ann_suffix or tiles.ann_suffix) if one.ann_dir else images
     totals.num_images, totals.num_labels = len(images), len(labels) if one.ann_dir else 0
     for folder, names in ((one.img_dir, images), (one.ann_dir, labels)):
         if folder and not names:
@@ -173,7 +173,7 @@ def _names(folder: Path, suffix: str) -> set[str]:
 def _read_tile(one: TileSet, name: str, tiles: TileSets) -> _TileContent:
     values = ", ".join(f"{value} {label}" for value, label in tiles.class_names.items())
     image_path = str(one.img_dir / (name + tiles.img_suffix))
-    label_path = str(one.ann_dir / (name + tiles.ann_suffix)) if one.ann_dir else None
+    label_path = str(one.ann_dir / (name + (one.ann_suffix or tiles.ann_suffix))) if one.ann_dir else None
     try:
         image, label = check_pair(image_path, label_path, name=one.title, allowed=tiles.allowed, values=values)
     except DataError as error:
@@ -198,7 +198,9 @@ def _add(totals: _SetTotals, content: _TileContent, name: str) -> None:
         totals.num_blank += content.blank
 
 
-def _require_sizes(totals: _SetTotals, tile_px: int) -> None:
+def _require_sizes(totals: _SetTotals, tile_px: int | None) -> None:
+    if tile_px is None:
+        return
     for (width_px, height_px), count in totals.sizes.items():
         if (width_px, height_px) != (tile_px, tile_px):
             first = totals.first_of_size[width_px, height_px]

@@ -66,6 +66,7 @@ class CostHead(NamedHead):
         text_activation: Activation of the text tower, "quick_gelu" or "gelu"; see `rs_adapt.backbones.Clip`.
         value_path: Whether the backbone is CLIP and has left its last block to the head.
         seen_classes: Numbers of the classes with labels in training; None for all.
+        predicted_classes: Numbers of the classes that predictions choose among; None for all.
         text_tower: Sizes of the text tower that a method sits in; see `NamedHead.start_texts`.
         channels: Channels E.
         guide_channels: Channels of image features and of class vectors that guide the aggregation.
@@ -99,6 +100,7 @@ class CostHead(NamedHead):
         text_activation: Activation = "quick_gelu",
         value_path: bool = False,
         seen_classes: Sequence[int] | None = None,
+        predicted_classes: Sequence[int] | None = None,
         text_tower: Mapping[str, int] | None = None,
         channels: int = 128,
         guide_channels: int = 128,
@@ -119,6 +121,7 @@ class CostHead(NamedHead):
             templates=templates,
             text_dim=text_dim,
             seen_classes=seen_classes,
+            predicted_classes=predicted_classes,
             ignore_index=ignore_index,
             align_corners=align_corners,
         )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from rs_adapt.language.clip_files import ClipFile
 
 _LABELS = 256
+# The logit of a class that no prediction may choose: softmax and sigmoid make it 0, and interpolation keeps it finite.
+_NEVER = -1e4
 
 
 class NamedHead(PixelHead):
@@ -36,7 +38,8 @@ class NamedHead(PixelHead):
     holds the tower, and the vectors follow the method: in training they are computed in each forward pass, with
     gradients; before a prediction once, if the method has moved since.
 
-    With `seen_classes`, the loss knows those classes alone: neither vectors nor labels of others reach it.
+    With `seen_classes`, the loss knows those classes alone: neither vectors nor labels of others reach it. With
+    `predicted_classes`, predictions choose among those alone, and the others get a score that is never the highest.
 
     Attributes:
         text_KC: Vectors of the classes, of length 1, fp32.
@@ -49,6 +52,7 @@ class NamedHead(PixelHead):
         templates: Sentences with `{}` in place of the class.
         text_dim: Dimensions C of the space.
         seen_classes: Numbers of the classes with labels in training; None for all.
+        predicted_classes: Numbers of the classes that predictions choose among; None for all.
         ignore_index: Label value that takes no part in the loss, 0 to 255.
         align_corners: How mmsegmentation resizes the scores to the original image size.
 
@@ -68,6 +72,7 @@ class NamedHead(PixelHead):
         templates: Sequence[str],
         text_dim: int,
         seen_classes: Sequence[int] | None,
+        predicted_classes: Sequence[int] | None,
         ignore_index: int,
         align_corners: bool,
     ) -> None:
@@ -80,11 +85,9 @@ class NamedHead(PixelHead):
             raise ConfigError(f"{name} got {len(class_texts)} texts for {num_classes} classes. Give one a class.")
         self.class_texts, self.templates = tuple(class_texts), tuple(templates)
         self.register_buffer("text_KC", torch.zeros(num_classes, text_dim))
-        self.seen_classes = None if seen_classes is None else tuple(seen_classes)
+        self.seen_classes = self._ascending("seen_classes", seen_classes)
+        self.predicted_classes = self._ascending("predicted_classes", predicted_classes)
         if self.seen_classes is not None:
-            check_numbers(name, Range(least=0, most=num_classes - 1, whole=True), {"seen_classes": self.seen_classes})
-            if not self.seen_classes or list(self.seen_classes) != sorted(set(self.seen_classes)):
-                raise ConfigError(f"{name}: seen_classes is {list(self.seen_classes)}; give one or more, ascending.")
             # From the number of a class to its place among the seen ones.
             places = torch.full((_LABELS,), ignore_index)
             places[list(self.seen_classes)] = torch.arange(len(self.seen_classes))
@@ -98,8 +101,24 @@ class NamedHead(PixelHead):
         raise NotImplementedError
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """Return the logits (B, K, h, w) of all classes."""
-        return self.logits(features, None)
+        """Return the logits (B, K, h, w) of all classes; without `predicted_classes` those are all compared."""
+        if self.predicted_classes is None:
+            return self.logits(features, None)
+        logits_BRhw = self.logits(features, self.predicted_classes)
+        batch, _, height, width = logits_BRhw.shape
+        logits_BKhw = logits_BRhw.new_full((batch, self.num_classes, height, width), _NEVER)
+        logits_BKhw[:, list(self.predicted_classes)] = logits_BRhw
+        return logits_BKhw
+
+    def _ascending(self, key: str, numbers: Sequence[int] | None) -> tuple[int, ...] | None:
+        """Return numbers of classes as they are, refused unless they are some of the classes in ascending order."""
+        if numbers is None:
+            return None
+        name = type(self).__name__
+        check_numbers(name, Range(least=0, most=self.num_classes - 1, whole=True), {key: numbers})
+        if not numbers or list(numbers) != sorted(set(numbers)):
+            raise ConfigError(f"{name}: {key} is {list(numbers)}; give one or more, ascending.")
+        return tuple(numbers)
 
     def training_logits(self, features: Sequence[Tensor]) -> Tensor:
         """Return the logits (B, R, h, w) of the classes that have labels in training."""
@@ -189,7 +208,7 @@ class NamedHead(PixelHead):
         """
         self.class_texts, self.text_KC = tuple(class_texts), text_KC
         self.num_classes = self.out_channels = len(class_texts)
-        self.seen_classes, self.text_tower, self._prompts = None, None, None
+        self.seen_classes, self.predicted_classes, self.text_tower, self._prompts = None, None, None, None
 
     @torch.no_grad()
     def _refresh(self) -> None:

@@ -60,6 +60,7 @@ class TextHead(NamedHead):
         value_path: Whether the backbone is CLIP and has left its last block to the head.
         learned_classes: Numbers of the classes whose vectors train.
         seen_classes: Numbers of the classes with labels in training; None for all.
+        predicted_classes: Numbers of the classes that predictions choose among; None for all.
         text_tower: Sizes of the text tower that a method sits in; see `NamedHead.start_texts`.
         ignore_index: Label value that takes no part in the loss, 0 to 255.
         align_corners: How mmsegmentation resizes the scores to the original image size.
@@ -86,6 +87,7 @@ class TextHead(NamedHead):
         value_path: bool = False,
         learned_classes: Sequence[int] = (),
         seen_classes: Sequence[int] | None = None,
+        predicted_classes: Sequence[int] | None = None,
         text_tower: Mapping[str, int] | None = None,
         ignore_index: int = 255,
         align_corners: bool = False,
@@ -98,6 +100,7 @@ class TextHead(NamedHead):
             templates=templates,
             text_dim=text_dim,
             seen_classes=seen_classes,
+            predicted_classes=predicted_classes,
             ignore_index=ignore_index,
             align_corners=align_corners,
         )

@@ -1,4 +1,4 @@
-"""Labels that nothing after a step of the pipeline may see: those that chose a crop, and those of unseen classes."""
+"""Labels that nothing after a step may see (of drawn crops, of unseen classes), and numbers of labels."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from mmcv.transforms import BaseTransform
 
 from rs_adapt.datasets.sample import Sample
+from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.ranges import BYTE, check_numbers, check_ranges
 from rs_adapt.registry import TRANSFORMS
 
@@ -47,4 +48,40 @@ class IgnoreClasses(BaseTransform):  # type: ignore[misc]
         results["gt_seg_map"] = np.where(np.isin(label_HW, self.classes), self.ignore_index, label_HW).astype(
             label_HW.dtype
         )
+        return results
+
+
+@TRANSFORMS.register_module()
+class RenumberClasses(BaseTransform):  # type: ignore[misc]
+    """Gives the classes of a data set the numbers that they have in a longer list, with classes of other data sets.
+
+    Args:
+        numbers: The new number of class 0, 1, ..., as they are after `reduce_zero_label`; each from 0 to 255, and not
+            `ignore_index`.
+        ignore_index: Label value of pixels without label, which stays, 0 to 255.
+    """
+
+    def __init__(self, *, numbers: Sequence[int], ignore_index: int = 255) -> None:
+        check_numbers("RenumberClasses", BYTE, {"numbers": numbers})
+        check_ranges("RenumberClasses", ignore_index=(ignore_index, BYTE))
+        if ignore_index in numbers:
+            raise ConfigError(f"RenumberClasses: numbers holds {ignore_index}, which stands for pixels without label.")
+        self.numbers, self.ignore_index = list(numbers), ignore_index
+
+    def transform(self, results: Sample) -> Sample:
+        """Return the sample with these labels (`gt_seg_map`, (H, W), integers) renumbered.
+
+        Raises:
+            DataError: A label is neither a class of the data set nor `ignore_index`.
+        """
+        label_HW = results["gt_seg_map"]
+        outside = (label_HW >= len(self.numbers)) & (label_HW != self.ignore_index)
+        if outside.any():
+            raise DataError(
+                f"{results['seg_map_path']} holds the class {int(label_HW[outside][0])}, but its data set has the "
+                f"classes 0 to {len(self.numbers) - 1}. Prepare the tiles again."
+            )
+        table = np.full(256, self.ignore_index, label_HW.dtype)
+        table[: len(self.numbers)] = self.numbers
+        results["gt_seg_map"] = table[label_HW]
         return results

@@ -27,6 +27,8 @@ from rs_adapt.tiles.grid import tile_boxes, tile_origins
 # MiB of decoded blocks that GDAL keeps; its default is a share of the machine's memory, for each process.
 _GDAL_CACHE_MIB = 256
 _COLOURS_KEPT = 1000
+# Of 8 bit.
+_VALUES = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,21 +36,23 @@ class Recipe:
     """The way to cut the originals of a data set.
 
     Attributes:
-        tile_px: Side of a tile.
-        stride_px: Step of the grid; the last tile of a row or column is aligned with the edge.
+        tile_px: Side of a tile; None where each tile is a whole image.
+        stride_px: Step of the grid; the last tile of a row or column is aligned with the edge. None with `tile_px`.
         num_bands: Bands of a tile, the first ones of the file.
         legend: RGB colour -> label value; None for labels that hold values.
-        label_values: Values that a label may hold.
+        label_values: Values that the label of a tile may hold.
+        renumbered: Value of an original label -> value in the tile, of labels that hold values; empty to keep them.
         ignore_value: Label value of padding and of colours that are not in the legend.
         image_tile: Path of an image's tile, with the fields {x0}, {y0}, {x1}, {y1} and those of the scene.
         label_tile: Path of a label's tile.
     """
 
-    tile_px: int
-    stride_px: int
+    tile_px: int | None
+    stride_px: int | None
     num_bands: int
     legend: Mapping[Sequence[int], int] | None
     label_values: tuple[int, ...]
+    renumbered: Mapping[int, int]
     ignore_value: int
     image_tile: str
     label_tile: str
@@ -62,9 +66,14 @@ class Recipe:
             fields: Scene, split and region, as the patterns name them.
         """
         files = []
-        for box in tile_boxes(width_px, height_px, self.tile_px, self.stride_px):
+        if self.tile_px is None or self.stride_px is None:
+            boxes = [Box(0, 0, width_px, height_px)]
+        else:
+            boxes = tile_boxes(width_px, height_px, self.tile_px, self.stride_px)
+        for box in boxes:
             # A padded tile is named by its own size, not by that of the scene.
-            whole = {"x0": box.x0, "y0": box.y0, "x1": box.x0 + self.tile_px, "y1": box.y0 + self.tile_px}
+            x1, y1 = (box.x1, box.y1) if self.tile_px is None else (box.x0 + self.tile_px, box.y0 + self.tile_px)
+            whole = {"x0": box.x0, "y0": box.y0, "x1": x1, "y1": y1}
             files.append((box, self.image_tile.format(**fields, **whole), self.label_tile.format(**fields, **whole)))
         return files
 
@@ -128,7 +137,8 @@ def cut_original(
             own = (slice(rows[box.y0] - box.y0, None), slice(columns[box.x0] - box.x0, None))
             values_HW = _label(truth, box, recipe, names[1], off_legend, own)
             for name, tile, fill in ((image_tile, pixels_HWC, 0), (label_tile, values_HW, recipe.ignore_value)):
-                content = _write(folder / name, pad_tile(tile, recipe.tile_px, fill))
+                padded = tile if recipe.tile_px is None else pad_tile(tile, recipe.tile_px, fill)
+                content = _write(folder / name, padded)
                 digest.update(name.encode() + b"\0" + content)
     return CutOriginal(
         size_px=(width_px, height_px),
@@ -184,14 +194,21 @@ def _label(
         values_HW, _ = truth.read_classes(box)
     except DataError as error:
         raise DataError(f"{name}: {error}") from error
-    unknown = sorted({int(value) for value in np.unique(values_HW)} - {*recipe.label_values})
+    allowed = {*recipe.renumbered, recipe.ignore_value} if recipe.renumbered else {*recipe.label_values}
+    unknown = sorted({int(value) for value in np.unique(values_HW)} - allowed)
     if unknown:
-        raise DataError(f"{name} holds the label values {unknown}; allowed are {sorted(recipe.label_values)}.")
-    return values_HW
+        raise DataError(f"{name} holds the label values {unknown}; allowed are {sorted(allowed)}.")
+    if not recipe.renumbered:
+        return values_HW
+    table = np.full(_VALUES, recipe.ignore_value, np.uint8)
+    table[list(recipe.renumbered)] = list(recipe.renumbered.values())
+    return table[values_HW]
 
 
 def _own_starts(side_px: int, recipe: Recipe) -> dict[int, int]:
     """First pixel of each tile along a side -> first pixel that the tile before it does not hold."""
+    if recipe.tile_px is None or recipe.stride_px is None:
+        return {0: 0}
     origins = tile_origins(side_px, recipe.tile_px, recipe.stride_px)
     return {x0: max(x0, before + recipe.tile_px) for before, x0 in pairwise([-recipe.tile_px, *origins])}
 

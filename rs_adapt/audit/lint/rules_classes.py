@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import PurePath
 
 from rs_adapt.audit.lint.changes import equal_values
 from rs_adapt.audit.lint.finding import Hit
@@ -20,8 +21,9 @@ def class_list(subject: Subject) -> Iterator[Hit]:
     yield from _against_manifests(bench, classes)
     for role, dataset in subject.datasets():
         place = ROLES[role]
-        if list(dataset["classes"]) != classes:
-            yield _other_classes(f"{place}.classes", dataset["classes"], classes)
+        own = list(region_facts(bench, dataset["name"]).get("classes", classes))
+        if list(dataset["classes"]) != own:
+            yield _other_classes(f"{place}.classes", dataset["classes"], own)
         if len(dataset["palette"]) != len(dataset["classes"]):
             yield _wrong_number(f"{place}.palette", f"{len(dataset['palette'])} colours", len(dataset["classes"]))
         labels = [step for step in dataset["pipeline"] if step["type"].rpartition(".")[2] == "LoadAnnotations"]
@@ -69,13 +71,15 @@ def class_list(subject: Subject) -> Iterator[Hit]:
 
 
 def _against_manifests(bench: ConfigNode, classes: Sequence[str]) -> Iterator[Hit]:
-    names = [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
     shift = 1 if bench["reduce_zero_label"] else 0
-    stored = {index + shift: name for index, name in enumerate(classes)}
-    for name in names:
+    for name, own in _lists_by_data_set(bench, classes):
         if name not in manifest_names():
             continue
+        stored = {index + shift: class_name for index, class_name in enumerate(own)}
         wanted = {entry.value: entry.name for entry in load_manifest(name).classes if not entry.ignored}
+        if own is not classes and shift:
+            # A class list of its own may leave out the class of value 0, such as iSAID's background.
+            wanted.pop(0, None)
         if stored == wanted:
             continue
         value = next(value for value in sorted({*stored, *wanted}) if stored.get(value) != wanted.get(value))
@@ -88,6 +92,15 @@ def _against_manifests(bench: ConfigNode, classes: Sequence[str]) -> Iterator[Hi
             remedy="List the classes in the order of their label values: "
             f"{', '.join(wanted[key] for key in sorted(wanted))}.",
         )
+
+
+def _lists_by_data_set(bench: ConfigNode, classes: Sequence[str]) -> list[tuple[str, Sequence[str]]]:
+    """Return each data set of a bench with the class list that its labels have."""
+    sides = [bench["source"], bench["target"]]
+    if all("classes" in side for side in sides):
+        return [(PurePath(side["train"]["img_dir"]).parts[0], side["classes"]) for side in sides]
+    names = [bench["data"]] if isinstance(bench["data"], str) else list(bench["data"])
+    return [(name, classes) for name in names]
 
 
 def _other_classes(key: str, given: Sequence[str], classes: Sequence[str], whose: str = "bench.classes") -> Hit:

@@ -203,10 +203,10 @@ def _weight(subject: Subject, role: str, trained: str) -> tuple[Level, str]:
 
 def _first_outside(subject: Subject, folder: TileFolder) -> str:
     """Return the first label file with a value outside the class list."""
-    scan, bench = subject.scan, subject.cfg["bench"]
+    scan = subject.scan
     assert scan is not None
     assert folder.ann_dir is not None
-    for path in sorted(Path(folder.ann_dir).rglob(f"*{bench['ann_suffix']}")):
+    for path in sorted(Path(folder.ann_dir).rglob(f"*{folder.ann_suffix}")):
         try:
             check_pair(str(path), str(path), name=folder.title, allowed=scan.allowed, values="")
         except DataError:

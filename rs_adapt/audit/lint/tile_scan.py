@@ -19,6 +19,7 @@ class TileFolder:
         title: Family, region and split.
         img_dir: The path of the images.
         ann_dir: The path of the labels, if any role reads them.
+        ann_suffix: Ending of the labels' names.
         roles: The roles whose data sets read it; see `ROLES`.
         home: The data set's manifest, else the region; scenes of equal names and home are the same scene.
         scenes: Tile -> scene, for the tiles whose scene is known.
@@ -27,6 +28,7 @@ class TileFolder:
     title: str
     img_dir: str
     ann_dir: str | None
+    ann_suffix: str
     roles: tuple[str, ...]
     home: str
     scenes: Mapping[str, str]

@@ -36,6 +36,7 @@ def scan_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> TileS
             ann_dir=Path(folder.ann_dir) if folder.ann_dir else None,
             tile_px=bench["tile_px"],
             num_tiles=None,
+            ann_suffix=folder.ann_suffix,
         )
         for folder in existing
     )
@@ -53,7 +54,9 @@ def scan_tiles(subject: Subject, on_progress: OnProgress = no_progress) -> TileS
         how_to_get="",
         licence="",
     )
-    allowed = allowed_values(len(bench["classes"]), bench["reduce_zero_label"], bench["ignore_index"])
+    # Of two class lists the longer one; a run checks each folder by its own.
+    longest = max(len(dataset["classes"]) for _, dataset in subject.datasets())
+    allowed = allowed_values(longest, bench["reduce_zero_label"], bench["ignore_index"])
     report = verify_tiles(tiles, on_progress) if sets else None
     duplicates = report and report["duplicates"]
     return TileScan(
@@ -95,6 +98,7 @@ def _folders(subject: Subject) -> list[TileFolder]:
                 title=title if all(folder.title != title for folder in folders) else f"{title} ({img_dir})",
                 img_dir=img_dir,
                 ann_dir=next((settings["ann_dir"] for _, settings in read if settings.get("ann_dir")), None),
+                ann_suffix=str(dataset["ann_suffix"]),
                 roles=tuple(role for role, _ in read),
                 home=facts.manifest if facts else str(region["region"]),
                 scenes={tile: scene for tile, scene in zip(places.tiles, places.scenes, strict=True) if scene},

@@ -17,7 +17,8 @@ _COLOURS_SHOWN = 5
 
 def print_plan(console: Console, plan: Plan) -> None:
     """Print the numbers of scenes of each part: found, published, already cut and missing."""
-    title = f"{plan.layout.title}: tiles of {plan.tile_px} px every {plan.stride_px} px"
+    tiles = "whole images" if plan.tile_px is None else f"tiles of {plan.tile_px} px every {plan.stride_px} px"
+    title = f"{plan.layout.title}: {tiles}"
     console.print(title, style="bold", soft_wrap=True, highlight=False)
     table = _table()
     for column in ("part", "scenes found", "published", "cut before", "missing"):

@@ -36,13 +36,14 @@ def show(
     from rs_adapt.reports.data_page import PAGE_FILE, PICTURE_FILE, write_data_page
 
     tile_sets = find_tile_sets(name, paths.data_root(data_root))
-    sides = " and ".join(map(str, sorted({tile_set.tile_px for tile_set in tile_sets.sets})))
+    sides = sorted({tile_set.tile_px for tile_set in tile_sets.sets if tile_set.tile_px is not None})
+    tiles_line = f"Tiles of {' and '.join(map(str, sides))} px." if sides else "Whole images."
     folder = out or Path("work_dirs") / "data" / tile_sets.name
     with progress_callback(True) as on_progress:
         statistics = write_data_page(
             tile_sets,
             folder,
-            facts=[f"Tiles of {sides} px. {tile_sets.licence}".strip()],
+            facts=[f"{tiles_line} {tile_sets.licence}".strip()],
             most_tiles=tiles,
             num_samples=samples,
             overwrite=overwrite,

@@ -59,7 +59,8 @@ def verify(
 def _print_report(report: TileReport) -> None:
     console = result_console()
     sides = " and ".join(map(str, report["tile_px"]))
-    console.print(f"{report['title']}: tiles of {sides} px", style="bold", soft_wrap=True)
+    tiles = f"tiles of {sides} px" if sides else "whole images"
+    console.print(f"{report['title']}: {tiles}", style="bold", soft_wrap=True)
     console.print(_numbers(report["sets"]))
     console.print(_shares(report["sets"]))
     if (recorded := report.get("contents")) is not None:

@@ -17,16 +17,18 @@ from rs_adapt.progress import OnProgress
 from rs_adapt.tiles import Recipe, cut_original, tiles_sha256
 
 
-def make_recipe(layout: Layout, *, tile_px: int, stride_px: int) -> Recipe:
-    """Return how the originals of a layout are cut."""
+def make_recipe(layout: Layout, *, tile_px: int | None, stride_px: int | None) -> Recipe:
+    """Return how the originals of a layout are cut; without `tile_px` each image is one tile."""
     values = {one.value for one in layout.classes} | {*layout.manifest.ignore_values}
     legend: dict[Sequence[int], int] = dict(layout.manifest.legend().items())
+    renumbered = {one.original: one.value for one in layout.classes if one.original is not None}
     return Recipe(
         tile_px=tile_px,
         stride_px=stride_px,
         num_bands=len(layout.bands),
         legend=legend if layout.colour_labels else None,
         label_values=tuple(sorted(values)),
+        renumbered=renumbered,
         ignore_value=layout.ignore_value,
         image_tile=layout.image_tile,
         label_tile=layout.label_tile,

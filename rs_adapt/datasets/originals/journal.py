@@ -22,14 +22,15 @@ FORMAT = 1
 class TileFormat(TypedDict):
     """All that the tiles of a data set depend on besides the originals, as JSON holds it.
 
-    `format` is the version of the cutting, `legend` pairs of RGB colour and label value (empty for labels that hold
-    values), `tiles` the paths of image and label tiles.
+    `format` is the version of the cutting, `tile_px` and `stride_px` are None for whole images, `legend` holds pairs of
+    RGB colour, or original value, and label value (empty for labels whose values stay), `tiles` the paths of image and
+    label tiles.
     """
 
     format: int
     name: str
-    tile_px: int
-    stride_px: int
+    tile_px: int | None
+    stride_px: int | None
     bands: list[str]
     label_values: list[int]
     legend: list[list[Any]]

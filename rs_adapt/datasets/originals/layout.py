@@ -20,7 +20,8 @@ class Part:
     Attributes:
         region: None where the data set has one region.
         split: "train" or "val".
-        scenes: Names of its images; None where only the folder tells.
+        scenes: Names of its images; None where a rule or the folder tells.
+        names: Regular expression of their names, where a rule tells.
         num_scenes: Published number of images.
         num_tiles: Published number of tiles.
     """
@@ -28,6 +29,7 @@ class Part:
     region: str | None
     split: str
     scenes: tuple[str, ...] | None
+    names: str | None = None
     num_scenes: int
     num_tiles: int
 
@@ -51,8 +53,8 @@ class Layout:
         label_files: Patterns of a label's path.
         not_in: Folders (globs) in which no image is looked for.
         scene_names: Regular expression of an image's name where no list holds them.
-        tile_px: Side of a tile.
-        stride_px: Step of the grid.
+        tile_px: Side of a tile; None where a tile is a whole image, of whatever size.
+        stride_px: Step of the grid; None with `tile_px`.
         colour_labels: Labels are painted by the legend; otherwise they hold values.
         image_tile: Path of an image's tile below the output's folder, with fields.
         label_tile: Path of a label's tile.
@@ -67,8 +69,8 @@ class Layout:
     label_files: tuple[str, ...]
     not_in: tuple[str, ...]
     scene_names: str
-    tile_px: int
-    stride_px: int
+    tile_px: int | None
+    stride_px: int | None
     colour_labels: bool
     image_tile: str
     label_tile: str
@@ -157,6 +159,7 @@ def path_pattern(pattern: str, layout: Layout) -> re.Pattern[str]:
     """Return a regular expression for the path endings of a manifest's pattern; its groups are the pattern's fields."""
     fields = {
         "scene": f"(?P<scene>{layout.scene_names})",
+        "group": "(?P<group>[^/]+)",
         "split": f"(?P<split>(?i:{'|'.join(sorted({part.split for part in layout.parts}))}))",
         "region": f"(?P<region>(?i:{'|'.join(sorted({part.region or '' for part in layout.parts}))}))",
     }
@@ -207,6 +210,7 @@ def _part(region: str | None, name: str, split: Split, num_tiles: int, per_image
         region=region,
         split=name,
         scenes=scenes,
+        names=split.names,
         num_scenes=number,
         num_tiles=num_tiles if per_image is None else per_image * number,
     )

@@ -108,13 +108,22 @@ class Matcher:
             hit = pattern.search(path)
             if hit is None:
                 continue
-            fields = {name: value.lower() for name, value in hit.groupdict().items() if name != "scene"}
-            part = self._part_of.get(hit["scene"])
-            if part is None and not self._part_of:
-                part = next(one for one in self._layout.parts if one.split == fields["split"])
+            found = hit.groupdict()
+            # A scene that is called after its folder too: `seq1_000000` is the image 000000 of seq1.
+            scene = "_".join(filter(None, (found.pop("group", None), found.pop("scene"))))
+            fields = {name: value.lower() for name, value in found.items()}
+            part = self._part_with(scene, fields)
             if part and all(value == getattr(part, name) for name, value in fields.items()):
-                return rank, part, hit["scene"]
+                return rank, part, scene
         return None
+
+    def _part_with(self, scene: str, fields: Mapping[str, str]) -> Part | None:
+        """Return the part of a scene: the one that lists it, whose rule its name follows, or that its folder names."""
+        if self._part_of:
+            return self._part_of.get(scene)
+        if "split" in fields:
+            return next(one for one in self._layout.parts if one.split == fields["split"])
+        return next((one for one in self._layout.parts if one.names and re.fullmatch(one.names, scene)), None)
 
 
 def _part_found(

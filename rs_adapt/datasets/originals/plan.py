@@ -17,16 +17,16 @@ class Plan:
     Attributes:
         layout: The layout of the data set.
         folder: The folder of the tiles.
-        tile_px: Side of a tile.
-        stride_px: Step of the grid.
+        tile_px: Side of a tile; None where a tile is a whole image.
+        stride_px: Step of the grid; None with `tile_px`.
         found: The files that the source holds, part by part.
         done: Scenes that are cut already.
     """
 
     layout: Layout
     folder: Path
-    tile_px: int
-    stride_px: int
+    tile_px: int | None
+    stride_px: int | None
     found: tuple[PartFiles, ...]
     done: Records
 

@@ -56,7 +56,7 @@ def prepare_originals(
         name: A data set or variant, see `layout_names`.
         source: A folder or zip with the originals, also in zips within.
         data_root: Folder of the data sets.
-        tile_px: Side of a tile; None takes the published one.
+        tile_px: Side of a tile; None takes the published one, which is the image's for data sets of whole images.
         stride_px: Step of the grid; None takes the published one, or `tile_px` where that is given.
         jobs: Processes; None takes all cores.
         partial: Continue although scenes are missing.
@@ -74,8 +74,15 @@ def prepare_originals(
     layout = load_layout(name)
     side_px = layout.tile_px if tile_px is None else tile_px
     step_px = stride_px if stride_px is not None else (layout.stride_px if tile_px is None else side_px)
-    # An impossible grid is refused here, before anything is read.
-    tile_origins(side_px, side_px, step_px)
+    if side_px is None or step_px is None:
+        if stride_px is not None:
+            raise ConfigError(
+                f"--stride-px {stride_px} has no meaning: each tile of {layout.name} is a whole image. Add --tile-px "
+                "for a grid, or leave --stride-px out."
+            )
+    else:
+        # An impossible grid is refused here, before anything is read.
+        tile_origins(side_px, side_px, step_px)
     recipe = make_recipe(layout, tile_px=side_px, stride_px=step_px)
     with _scratch(data_root, layout.name) as scratch:
         with Archives() as archives:
@@ -131,7 +138,8 @@ def _facts(layout: Layout, recipe: Recipe) -> TileFormat:
         "stride_px": recipe.stride_px,
         "bands": [*layout.bands],
         "label_values": [*recipe.label_values],
-        "legend": sorted([list(colour), value] for colour, value in (recipe.legend or {}).items()),
+        "legend": sorted([list(colour), value] for colour, value in (recipe.legend or {}).items())
+        or sorted([[before], value] for before, value in recipe.renumbered.items()),
         "ignore_value": recipe.ignore_value,
         "tiles": [recipe.image_tile, recipe.label_tile],
     }
