@@ -12,8 +12,8 @@ What differs from the published table, whose numbers therefore do not compare: t
 and unseen classes (`rs-adapt score RUN --classes all` has the mean over all of them), the val split is scored instead
 of all labelled images (VDD: test), DLRSD's split is ours, and so are the schedule and the sides to which images are
 resized.
-Uncertain: whether its Vaihingen has the class clutter, and its LoveDA the pixels without data. To follow another
-reading, write a bench of your own in TOML.
+Uncertain: whether its Vaihingen has the class clutter, and its LoveDA the pixels without data. A copy of
+this file with other regions follows another reading.
 
 Published mIoU of RSKT-Seg (CLIP ViT-L, trained on DLRSD): iSAID 56.88, LoveDA 31.43, Potsdam 37.14, UAVid 23.88, UDD5
 45.73, Vaihingen 42.29, VDD 40.55.

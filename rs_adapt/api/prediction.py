@@ -210,6 +210,7 @@ def predict(
     words = tuple(classes or ())
     names = words or tuple(manifest.classes)
     members = [checkpoint.member(weights=base, precision=precision, words=words) for checkpoint in checkpoints]
+    unknown = checkpoints[0].word_remarks(members[0])
     side_px = tile_px if tile_px is not None else choose_tile_px(members)
     for checkpoint in checkpoints:
         checkpoint.check_tiles(side_px, tta)
@@ -262,7 +263,7 @@ def predict(
         settings=settings,
         origin=", ".join(filter(None, (hub_origin(member.checkpoint) for member in members))),
         # Strips of other words are other strips.
-        model_sha256=",".join([*(checkpoint.sha256 for checkpoint in checkpoints), *words]),
+        model_sha256="\n".join([",".join(checkpoint.sha256 for checkpoint in checkpoints), *words]),
     )
     pace = Pace()
     with progress_callback(progress, note=pace.note) as on_progress:
@@ -274,7 +275,7 @@ def predict(
     skipped |= {record.scene: record for record in predicted if not record.files}
     records = [record for record in predicted if record.files]
     changes = [remark for checkpoint in checkpoints for remark in checkpoint.remarks]
-    if sentences := (*describe_calibration(manifests, layers), *changes):
+    if sentences := (*describe_calibration(manifests, layers), *changes, *unknown):
         records = [replace(record, remarks=(*record.remarks, *sentences)) for record in records]
     if scorer is not None:
         records = [replace(record, scores=scorer.score(maps[record.scene], labels[record.scene])) for record in records]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -60,7 +61,7 @@ def predict(
         str | None,
         typer.Option(
             "--classes",
-            help="Map these words, separated by commas, with a run whose classes are texts.",
+            help='Map these words, separated by commas ("in quotes" with commas), with a run whose classes are texts.',
             rich_help_panel=_LAYERS,
         ),
     ] = None,
@@ -240,12 +241,24 @@ def predict(
         launcher=cast("LauncherKind", launcher or "local"),
         slurm=parse_parameters(slurm or ()),
         evaluate=evaluate,
-        classes=None if classes is None else [word.strip() for word in classes.split(",")],
+        classes=None if classes is None else _split_names(classes),
         overwrite=overwrite,
         skip_errors=skip_errors,
         plugins=plugins or (),
     )
     print_maps(records, as_json=as_json)
+
+
+def _split_names(text: str) -> list[str]:
+    """Return names that commas separate; one in double quotes may hold commas itself."""
+    try:
+        (names,) = csv.reader([text], skipinitialspace=True, strict=True)
+    except (csv.Error, ValueError):
+        raise typer.BadParameter(
+            f"{text!r} cannot be read. Separate the names by commas, in one line, and close each quotation mark.",
+            param_hint="--classes",
+        ) from None
+    return [name.strip() for name in names]
 
 
 def _parse_gsd(text: str | None) -> float | Literal["trained"] | None:

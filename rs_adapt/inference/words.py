@@ -16,6 +16,7 @@ from rs_adapt.config.weights_files import published_facts
 from rs_adapt.errors import CheckpointMismatch, ConfigError, IncompatibleCell
 from rs_adapt.heads.text_start import RANDOM, read_start
 from rs_adapt.language.class_prompts import ClassPrompts, check_readable
+from rs_adapt.language.prompts import describe_unknown
 from rs_adapt.language.text_tower import TextTower
 
 if TYPE_CHECKING:
@@ -53,6 +54,25 @@ def check_words(cfg: ResolvedConfig, words: Sequence[str], checkpoint: Path) -> 
         raise ConfigError(f"--classes has {len(words)} names. Allowed: 1 to {_MOST_WORDS}, separated by commas.")
     check_class_names(words, "--classes")
     check_readable(words, head.templates)
+
+
+def describe_words(cfg: ResolvedConfig, words: Sequence[str]) -> tuple[str, ...]:
+    """Return a sentence on each of these names with words that the model's text tower was trained without.
+
+    Args:
+        cfg: The configuration of the checkpoint, from `recompose`.
+        words: Names of the classes, checked by `check_words`.
+
+    Raises:
+        WeightsError: The file of the text tower is missing or damaged.
+    """
+    head = segmentor_config(cfg).decode_head
+    if not words or str(head.text_weights) == RANDOM:
+        return ()
+    path = find_weights(head.text_weights, published_facts(head.text_weights))
+    assert path is not None
+    content = read_start(path, text_dim=head.text_dim, image_dim=None)
+    return describe_unknown(content, words, head.templates)
 
 
 def name_classes(model: Any, cfg: ResolvedConfig, checkpoint: Path, words: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ Shapes: K classes, R of them, T texts, N tokens, C dimensions of the space.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import torch
@@ -12,13 +13,15 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from rs_adapt.errors import ConfigError, WeightsError
-from rs_adapt.language.prompts import prompts_of
+from rs_adapt.language.prompts import OR, prompts_of
 from rs_adapt.language.text_tower import TextTower
-from rs_adapt.language.tokenizer import CONTEXT, ClipTokenizer
+from rs_adapt.language.tokenizer import CONTEXT, END, START, ClipTokenizer
 
 _BATCH = 64
 # Start and end, which every text has.
 _FRAME = 2
+# Letters, digits, and pictures such as emojis.
+_READ = ("Lu", "Ll", "Lt", "Lm", "Lo", "Nd", "Nl", "No", "So")
 
 
 class ClassPrompts:
@@ -62,16 +65,23 @@ class ClassPrompts:
 
 
 def check_readable(class_texts: Sequence[str], templates: Sequence[str]) -> None:
-    """Refuse classes that a text tower cannot read as a whole: without a token, or with prompts that are too long.
+    """Refuse classes that a text tower cannot read as a whole: without a word, or with prompts that are too long.
 
     Args:
         class_texts: See `prompts_of`.
         templates: See `prompts_of`.
 
     Raises:
-        ConfigError: A class has no token, or a prompt of it is longer than CLIP reads; or see `prompts_of`.
+        ConfigError: A class, or one of its wordings, has no letter, digit or picture, or no token; it holds CLIP's own
+            marks of start and end; or a prompt of it is longer than CLIP reads; or see `prompts_of`.
     """
     tokenizer = ClipTokenizer()
+    for text in class_texts:
+        if START in text or END in text:
+            raise ConfigError(f"The class name {text!r} holds a mark of CLIP's own, {START} or {END}. Remove it.")
+        # Bytes of blanks, marks and punctuation have tokens too, and a vector that means nothing.
+        if not all(any(unicodedata.category(char) in _READ for char in part) for part in text.split(OR)):
+            raise ConfigError(f"The class name {text!r} holds no word that CLIP reads. Give words to read.")
     for text, words, prompts in zip(
         class_texts, prompts_of(class_texts, ["{}"]), prompts_of(class_texts, templates), strict=True
     ):

@@ -20,7 +20,7 @@ from rs_adapt.language.tokenizer import CONTEXT, END, START, ClipTokenizer
 
 PLACE = "{}"
 # Wordings of one class, all of which count.
-_OR = "|"
+OR = "|"
 _BATCH = 64
 
 
@@ -42,10 +42,10 @@ def prompts_of(class_texts: Sequence[str], templates: Sequence[str]) -> list[lis
         )
     prompts = []
     for number, text in enumerate(class_texts):
-        wordings = [" ".join(part.replace("_", " ").replace("-", " ").split()) for part in text.split(_OR)]
+        wordings = [" ".join(part.replace("_", " ").replace("-", " ").split()) for part in text.split(OR)]
         if not all(wordings) or START in text or END in text:
             raise ConfigError(
-                f"The wording of class {number} is {text!r}; give words to read, several of them separated by {_OR}, "
+                f"The wording of class {number} is {text!r}; give words to read, several of them separated by {OR}, "
                 "with --set model.decode_head.text_names.CLASS=WORDS."
             )
         prompts.append([template.replace(PLACE, wording) for wording in wordings for template in templates])
@@ -77,7 +77,7 @@ def describe_unknown(content: ClipFile, class_texts: Sequence[str], templates: S
     """
     if content.known_ids is None:
         return ()
-    sources = {f"class {text[:40]!r}": text.replace(_OR, " ") for text in class_texts}
+    sources = {f"class {text[:40]!r}": text.replace(OR, " ") for text in class_texts}
     sources["the templates"] = " ".join(templates).replace(PLACE, " ")
     return tuple(
         f"{content.path.name} was trained without {_listed(lacking)} (in {source}): its vector stands for no word in "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rs_adapt.pipelines.bands import BandJitter, BandMatch
 from rs_adapt.pipelines.fourier import FourierAmplitudeMix
 from rs_adapt.pipelines.histogram import HistogramMatch
-from rs_adapt.pipelines.labels import ForgetLabels, IgnoreClasses
+from rs_adapt.pipelines.labels import ForgetLabels, IgnoreClasses, RenumberClasses
 from rs_adapt.pipelines.random_convolution import RandomConvolution
 from rs_adapt.pipelines.views import PackViews, RememberPlainView
 
@@ -19,4 +19,5 @@ __all__ = [
     "PackViews",
     "RandomConvolution",
     "RememberPlainView",
+    "RenumberClasses",
 ]

@@ -13,7 +13,7 @@ from rs_adapt.inference.checkpoint import recompose, recompose_manifest
 from rs_adapt.inference.ensemble import Member
 from rs_adapt.inference.views import VIEWS
 from rs_adapt.inference.windows import check_tile_px, window_px
-from rs_adapt.inference.words import check_words
+from rs_adapt.inference.words import check_words, describe_words
 from rs_adapt.runs.onnx_files import check_onnx_content, is_onnx, read_onnx_facts
 from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.records import OnnxFacts
@@ -62,6 +62,10 @@ class MapCheckpoint:
         if words:
             check_words(cfg, words, self.path)
         return Member(checkpoint=pack_folder(self.path), source=cfg, words=words)
+
+    def word_remarks(self, member: Member) -> tuple[str, ...]:
+        """Return sentences on the names of a member's classes that its text tower does not know."""
+        return () if isinstance(member.source, OnnxFacts) else describe_words(member.source, member.words)
 
     def check_tiles(self, tile_px: int, tta: Tta | None) -> None:
         """Refuse tiles and views of other sides than an ONNX model takes.

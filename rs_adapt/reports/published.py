@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rs_adapt.audit.verify.published import PublishedRow
+from rs_adapt.config.class_means import OPEN
 from rs_adapt.errors import ConfigError
 from rs_adapt.render.document import Section, Table, TableCell, hyphenate, score_cell, text_cell
 from rs_adapt.reports.score_tables import Labels, format_seeds, group_notes
 from rs_adapt.scores.groups import Group
 
 AGAINST = ("paper",)
+_OPEN_NOTE = (
+    "Of the setting ov, our score is hIoU, the harmonic mean of seen and unseen classes, and a published one the mIoU over "
+    "all names of the target. `rs-adapt score RUN --classes all` gives that mean of our predictions."
+)
 
 
 def published_section(groups: Sequence[Group], labels: Labels, rows: Sequence[PublishedRow]) -> Section:
@@ -51,6 +56,7 @@ def published_section(groups: Sequence[Group], labels: Labels, rows: Sequence[Pu
             "oracle*: the checkpoint was selected by the reported score on the target's labels. Compare "
             "such a number only with our column oracle*, under the same protocol. Our means include no published "
             "score.",
+            *([_OPEN_NOTE] if any(setting == OPEN for _, setting in benches) else []),
             *group_notes(groups),
         ],
         for_paper=True,

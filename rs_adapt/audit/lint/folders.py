@@ -19,13 +19,13 @@ class TiledFolder:
     Attributes:
         manifest: The name of its data set.
         bands: The bands as benches spell them, such as "IRRG".
-        tile_px: The published side of a tile.
+        tile_px: The published side of a tile; None for whole images of any size.
         scene_pattern: A regular expression for a tile's name without ending, with a group `scene`.
     """
 
     manifest: str
     bands: str
-    tile_px: int
+    tile_px: int | None
     scene_pattern: str
 
 

@@ -220,7 +220,7 @@ def _shrunk(subject: Subject) -> Iterator[Hit]:
             continue
         reported.add(dataset["img_dir"])
         manifest = folder_facts(subject.shown(dataset["img_dir"]))
-        sides = {manifest.tile_px} if manifest else set()
+        sides = {manifest.tile_px} if manifest and manifest.tile_px is not None else set()
         if subject.scan is not None:
             sides |= subject.scan.sides_px(dataset["img_dir"])
         for number, step in enumerate(dataset["pipeline"]):

@@ -11,7 +11,8 @@ from rs_adapt.errors import UnknownName
 
 
 def test_all_families_and_variants_can_be_prepared() -> None:
-    assert layout_names() == ["isaid", "loveda", "loveda_1024", "potsdam", "potsdam_irrg", "potsdam_rgbir", "vaihingen"]
+    cut = ["isaid", "loveda", "loveda_1024", "potsdam", "potsdam_irrg", "potsdam_rgbir", "vaihingen"]
+    assert layout_names() == sorted([*cut, "dlrsd", "uavid", "udd5", "vdd"])
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,8 @@ def test_all_families_and_variants_can_be_prepared() -> None:
         ("potsdam", {"train": (24, 3456), "val": (14, 2016)}),
         ("vaihingen", {"train": (16, 344), "val": (17, 398)}),
         ("isaid", {"train": (1411, 33978), "val": (458, 11644)}),
+        ("dlrsd", {"train": (1680, 1680), "val": (420, 420)}),
+        ("vdd", {"train": (280, 280), "val": (80, 80), "test": (40, 40)}),
     ],
 )
 def test_parts_have_the_published_numbers(name: str, wanted: dict[str, tuple[int, int]]) -> None:
@@ -84,9 +87,10 @@ def test_folders_are_those_that_the_benches_read() -> None:
                     continue
                 seen.add(owner)
                 layout = made[side[split]["img_dir"], side[split]["ann_dir"]]
-                assert layout.suffixes() == (facts["img_suffix"], facts["ann_suffix"])
-                # iSAID is trained at another scale than that of its tiles.
-                assert layout.tile_px == facts["tile_px"] or owner == "isaid"
+                assert layout.suffixes() == (facts["img_suffix"], side.get("ann_suffix", facts["ann_suffix"]))
+                # iSAID, and whole images, are trained at other scales than that of their tiles.
+                of_own_size = layout.tile_px is None or "classes" in side
+                assert layout.tile_px == facts["tile_px"] or owner == "isaid" or of_own_size
     # What no bench reads yet.
     assert {*layout_names()} - seen == {"potsdam_rgbir"}
 
@@ -116,6 +120,6 @@ def test_unknown_names_are_refused_with_the_nearest() -> None:
         load_layout("potsdm")
     with pytest.raises(
         UnknownName,
-        match=r"The tiles of dubai are not made by this command\. .*Put the 72 images .* To prepare: isaid, ",
+        match=r"The tiles of dubai are not made by this command\. .*Put the 72 images .* To prepare: dlrsd, isaid, ",
     ):
         load_layout("dubai")
