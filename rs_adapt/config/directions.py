@@ -15,7 +15,8 @@ from rs_adapt.config.vocabularies import join_class_lists
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rs_adapt.config.facts import ConfigNode, RegionFacts
+    from rs_adapt.config.facts import ConfigNode
+    from rs_adapt.config.region_facts import RegionFacts
 
 _FACTS = frozenset({"title", "source", "target"})
 

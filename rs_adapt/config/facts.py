@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, NotRequired, TypeAlias, TypedDict, get_args
 
+from rs_adapt.config.region_facts import RegionFacts
+
 # A table of a composed configuration, such as `dict(type="rs_adapt.Lora", rank=8)`. mmengine gives its nodes no types:
 # every class takes arguments of its own, and a value has its type where a constructor takes it.
 ConfigNode: TypeAlias = dict[str, Any]
@@ -20,36 +22,6 @@ FolderKind: TypeAlias = Literal["img_dir", "ann_dir"]
 # as soon as one pixel is predicted as it.
 AbsentClasses: TypeAlias = Literal["left_out", "zero_if_predicted"]
 ABSENT_CLASSES: tuple[AbsentClasses, ...] = get_args(AbsentClasses)
-
-
-class SplitFacts(TypedDict):
-    """Folders of a split, relative to the data root or to the folder of prepared tiles."""
-
-    img_dir: str
-    ann_dir: str
-
-
-class RegionFacts(TypedDict):
-    """A region of a bench; `val` is None if the region has no labels to score on.
-
-    `classes` and `palette` are those of its labels, in the order of their values, where source and target differ; see
-    `rs_adapt.config.vocabularies`. `ann_suffix` stands in for that of the bench; `resize_px` of the target is that of
-    `inference`, and the source may have its own. `class_names`: see `SceneDataset`.
-    """
-
-    region: str
-    train: SplitFacts
-    val: SplitFacts | None
-    test: NotRequired[SplitFacts]
-    bands: NotRequired[str]
-    city: NotRequired[str]
-    gsd_m: NotRequired[float]
-    scene_pattern: NotRequired[str]
-    class_names: NotRequired[dict[str, str]]
-    classes: NotRequired[list[str]]
-    palette: NotRequired[list[list[int]]]
-    ann_suffix: NotRequired[str]
-    resize_px: NotRequired[int]
 
 
 class PipelineFacts(TypedDict):

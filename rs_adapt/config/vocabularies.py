@@ -13,7 +13,8 @@ from rs_adapt.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain, RegionFacts
+    from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain
+    from rs_adapt.config.region_facts import RegionFacts
 
 _LISTS = ("classes", "palette")
 

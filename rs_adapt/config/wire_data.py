@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     )
 
 _DOMAINS: tuple[Domain, ...] = ("source", "target")
-_LOAD_LABELS = "LoadAnnotations"
 # mmsegmentation's, with its own ranges.
 _DISTORTION: ConfigNode = {"type": "PhotoMetricDistortion"}
 
@@ -67,7 +66,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
             *wire_style.float_steps(tree),
             {"type": "PackSegInputs"},
         ]
-        labelled = split.dataset(domain, "train", _without_unseen(pipeline, bench, cell))
+        labelled = split.dataset(domain, "train", wire_open.without_unseen(pipeline, bench, cell))
     else:
         wire_style.refuse_style_steps(tree, cell)
     unlabelled = None
@@ -91,7 +90,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
     target_val = split.dataset("target", "val", scoring["target"]) if wire_regions.has_target_labels(bench) else None
     source_val = split.dataset("source", "val", scoring["source"])
     # A checkpoint may be chosen by it, which is a use of labels.
-    of_source = split.dataset("source", "val", _without_unseen(scoring["source"], bench, cell))
+    of_source = split.dataset("source", "val", wire_open.without_unseen(scoring["source"], bench, cell))
     source_monitor = {**evaluation, "dataset": {**of_source, "spread": protocol["source_val_tiles"]}}
     seen = wire_protocol.label_free_split(tree, cell)
     seen_px = _side_px(bench, seen[0], enlarged[seen[0]], patch_px)
@@ -187,20 +186,8 @@ class _Splits:
             "reduce_zero_label": bench["reduce_zero_label"],
             "ignore_index": bench["ignore_index"],
             "how_to_get": self._how_to_get(),
-            "pipeline": self._in_joint_numbers(domain, pipeline),
+            "pipeline": wire_open.in_joint_numbers(pipeline, bench, domain),
         }
-
-    def _in_joint_numbers(self, domain: Domain, pipeline: list[ConfigNode]) -> list[ConfigNode]:
-        """Return a pipeline whose labels get the numbers of the joint class list as soon as they are read."""
-        numbers = vocabularies.region_numbers(self.bench, domain)
-        if numbers is None:
-            return pipeline
-        step = {
-            "type": "rs_adapt.RenumberClasses",
-            "numbers": numbers,
-            "ignore_index": self.bench["ignore_index"],
-        }
-        return [each for given in pipeline for each in ([given, step] if given["type"] == _LOAD_LABELS else [given])]
 
     def folder(self, domain: Domain, split: Split, kind: FolderKind) -> str:
         region = self.bench[domain]
@@ -215,18 +202,6 @@ class _Splits:
         """Return the sentences of the bench's data manifests on how to get its tiles."""
         names = [self.bench["data"]] if isinstance(self.bench["data"], str) else list(self.bench["data"])
         return " ".join(paths.how_to_get(name) for name in names)
-
-
-def _without_unseen(pipeline: list[ConfigNode], bench: BenchFacts, cell: Cell) -> list[ConfigNode]:
-    """Return a pipeline whose labels of unseen classes are ignored as soon as they are read; elsewhere the same one."""
-    if not wire_open.is_open(cell):
-        return pipeline
-    step = {
-        "type": "rs_adapt.IgnoreClasses",
-        "classes": wire_open.unseen_classes(bench),
-        "ignore_index": bench["ignore_index"],
-    }
-    return [each for given in pipeline for each in ([given, step] if given["type"] == _LOAD_LABELS else [given])]
 
 
 def _unlabelled_pipeline(
@@ -301,7 +276,7 @@ def _load_image() -> ConfigNode:
 
 def _load_labels(bench: BenchFacts) -> ConfigNode:
     return {
-        "type": _LOAD_LABELS,
+        "type": wire_open.LOAD_LABELS,
         "reduce_zero_label": bench["reduce_zero_label"],
         "imdecode_backend": "pillow",
     }

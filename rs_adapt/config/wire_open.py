@@ -11,8 +11,10 @@ from rs_adapt.errors import ConfigError, IncompatibleCell
 
 if TYPE_CHECKING:
     from rs_adapt.config.cell import Cell
-    from rs_adapt.config.facts import BenchFacts, ConfigNode, MergedTree
+    from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain, MergedTree
 
+# The step that reads labels, in pipelines.
+LOAD_LABELS = "LoadAnnotations"
 _ALL = "all"
 # Axes whose files list the settings that they are meant for.
 _LISTING = ("strategy", "protocol")
@@ -97,6 +99,40 @@ def scored_words(tree: MergedTree) -> str:
         f"protocol.classes is {words!r}. In the setting {OPEN} the score is the harmonic mean of two groups. "
         f"Allowed: 'all', or names of seen and of unseen classes such as {both!r}."
     )
+
+
+def without_unseen(pipeline: list[ConfigNode], bench: BenchFacts, cell: Cell) -> list[ConfigNode]:
+    """Return a pipeline whose labels of unseen classes are ignored as soon as they are read; elsewhere the same one."""
+    if not is_open(cell):
+        return pipeline
+    step = {
+        "type": "rs_adapt.IgnoreClasses",
+        "classes": unseen_classes(bench),
+        "ignore_index": bench["ignore_index"],
+    }
+    return _after_labels(pipeline, step)
+
+
+def in_joint_numbers(pipeline: list[ConfigNode], bench: BenchFacts, domain: Domain) -> list[ConfigNode]:
+    """Return a pipeline whose labels get the numbers of the joint class list as soon as they are read.
+
+    Args:
+        pipeline: The steps.
+        bench: The bench; the pipeline of a region without a class list of its own stays the same.
+        domain: The region whose labels are read.
+
+    Raises:
+        ConfigError: See `region_numbers`.
+    """
+    numbers = region_numbers(bench, domain)
+    if numbers is None:
+        return pipeline
+    step = {"type": "rs_adapt.RenumberClasses", "numbers": numbers, "ignore_index": bench["ignore_index"]}
+    return _after_labels(pipeline, step)
+
+
+def _after_labels(pipeline: list[ConfigNode], step: ConfigNode) -> list[ConfigNode]:
+    return [each for given in pipeline for each in ([given, step] if given["type"] == LOAD_LABELS else [given])]
 
 
 def check_head(tree: MergedTree, cell: Cell) -> None:

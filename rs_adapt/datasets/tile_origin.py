@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rs_adapt.config.facts import BenchFacts, RegionFacts
+from rs_adapt.config.facts import BenchFacts
+from rs_adapt.config.region_facts import RegionFacts
 
 
 @dataclass(frozen=True, kw_only=True)

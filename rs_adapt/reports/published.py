@@ -13,8 +13,8 @@ from rs_adapt.scores.groups import Group
 
 AGAINST = ("paper",)
 _OPEN_NOTE = (
-    "Of the setting ov, our score is hIoU, the harmonic mean of seen and unseen classes, and a published one the mIoU over "
-    "all names of the target. `rs-adapt score RUN --classes all` gives that mean of our predictions."
+    "Of the setting ov, our score is hIoU, the harmonic mean of seen and unseen classes, and a published one the mIoU "
+    "over all names of the target. `rs-adapt score RUN --classes all` gives that mean of our predictions."
 )
 
 

@@ -24,9 +24,10 @@ from rs_adapt.files import write_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain, RegionFacts, SplitFacts
+    from rs_adapt.config.facts import BenchFacts, ConfigNode, Domain
     from rs_adapt.config.own.bench_file import BenchFile, RegionTable
     from rs_adapt.config.own.labels import Classes, Role
+    from rs_adapt.config.region_facts import RegionFacts, SplitFacts
 
 SUFFIXES = (".toml", ".json")
 IGNORE = 255
