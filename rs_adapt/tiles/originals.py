@@ -9,7 +9,7 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Recipe:
     num_bands: int
     legend: Mapping[Sequence[int], int] | None
     label_values: tuple[int, ...]
-    renumbered: Mapping[int, int]
+    renumbered: Mapping[int, int] = field(default_factory=dict)
     ignore_value: int
     image_tile: str
     label_tile: str

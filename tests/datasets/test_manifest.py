@@ -28,6 +28,13 @@ def test_every_manifest_reads_and_its_values_are_unique(name: str) -> None:
 @pytest.mark.parametrize("bench", axes.values_of_task("bench", "segmentation"))
 def test_benches_have_the_classes_of_their_manifests(bench: str) -> None:
     facts = axes.load("bench", bench)["bench"]
+    if "classes" in facts["source"]:
+        for side in (facts["source"], facts["target"]):
+            manifest = load_manifest(side["train"]["img_dir"].partition("/")[0])
+            # Labels of value 0 are ignored, among them iSAID's background.
+            own = [(one.name, list(one.colours[0])) for one in manifest.classes if one.value and not one.ignored]
+            assert own == [(name, list(colour)) for name, colour in zip(side["classes"], side["palette"], strict=True)]
+        return
     for name in [facts["data"]] if isinstance(facts["data"], str) else facts["data"]:
         scored = [one for one in load_manifest(name).classes if not one.ignored]
         assert [one.name for one in scored] == list(facts["classes"])

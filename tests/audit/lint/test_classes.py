@@ -33,6 +33,15 @@ def test_a_class_list_that_the_file_of_a_family_orders_differently_is_an_error(
     assert (found.level, found.file) == ("error", "configs/bench/casid.py")
 
 
+def test_class_lists_of_source_and_target_are_compared_with_their_own_data_sets(lint_cell) -> None:
+    names = {"backbone": "nano_clip", "head": "cost_small"}
+    found = lint_cell("ovrsis-ov", direction="isaid", **names)
+    assert not [one for one in found if one.level == "error"]
+    swapped = "['building', 'vegetation', 'road', 'vehicle', 'other']"
+    wrong = lint_cell("ovrsis-ov", f"bench.target.classes={swapped}", direction="udd5", **names).only("class-list")
+    assert wrong.found == "label value 1 is building here and vegetation in data/udd5.toml"
+
+
 @pytest.mark.parametrize("evaluator", ["val_evaluator", "test_evaluator"])
 def test_a_class_list_that_one_place_orders_differently_is_an_error(make_run, lint_path, evaluator: str) -> None:
     run = make_run()
