@@ -1,4 +1,4 @@
-"""Trained on one data set and scored on another with a class list of its own: from originals to a score and a report."""
+"""Trained on one data set and scored on another by the class list of that one: from originals to a report."""
 
 from __future__ import annotations
 
