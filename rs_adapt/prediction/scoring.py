@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rs_adapt.config.vocabularies import region_numbers
 from rs_adapt.datasets.own.translation import LabelReader
 from rs_adapt.datasets.own.windows import IGNORE
 from rs_adapt.datasets.recipes import LabelItem, LabelSource, ScenesRecipe, read_recipe
@@ -211,12 +212,13 @@ def _label_source(cfg: ResolvedConfig, region: str | None) -> LabelSource:
         return tables[0]
     first = 1 if cfg.bench.reduce_zero_label else 0
     ignored: list[LabelItem] = [int(cfg.bench.ignore_index), *range(first)]
+    numbers = region_numbers(cfg.bench.to_dict(), "target") or range(len(cfg.bench.classes))
     return LabelSource(
         kind="values",
         path="",
         suffix="",
         column=None,
         background=None,
-        to_index=tuple((index + first, index) for index in range(len(cfg.bench.classes))),
+        to_index=tuple((value, index) for value, index in enumerate(numbers, start=first)),
         ignore=tuple(ignored),
     )

@@ -70,7 +70,7 @@ def test_from_originals_to_a_score_by_the_names_of_the_target(
     assert result["protocol"]["classes"] == "buildings | vegetation,road,vehicle,other"
     assert any("scored on 2 of 40 tiles of ovrsis/udd5/val" in note for note in result["notes"])
     # Of 21 classes, neither labels nor predictions are those of DLRSD alone.
-    total_KK = PerImage.load(Path(cell) / "confusions" / "iter2.npz").total_KK
+    total_KK = PerImage.load(Path(cell) / "confusions" / "iter2.npz").total_KK()
     assert total_KK.shape == (21, 21)
     named = [2, 17, 18, 19, 20]
     assert total_KK[np.ix_(named, named)].sum() == total_KK.sum() == 2 * 24 * 32
