@@ -106,7 +106,7 @@ def prepared_dir(bench: BenchFacts, root: str | os.PathLike[str]) -> Path:
     assert prepare is not None
     scenes = {key: value for key, value in prepare.items() if key != "how_to_get"}
     facts = {"prepare": scenes, "tile_px": bench["tile_px"]}
-    if prepare["kind"] in ("images", "velocity_files"):
+    if prepare["kind"] in ("images", "velocity_files", "image_files", "region_images"):
         facts["data_root"] = str(_absolute(root))
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return home() / "prepared" / f"{path_name(bench['family'], what='bench.family')}-{digest[:8]}"

@@ -1,4 +1,4 @@
-"""Wiring of super-resolution: pairs of coarse and fine velocity images become a config for mmengine's Runner.
+"""Wiring of super-resolution: pairs of coarse and fine images become a config for mmengine's Runner.
 
 The axes keep their meaning: the backbone gives features, the method says which parts they pass (its `adapter`), the
 head enlarges. All three are one network here, because none has weights of its own to be frozen or exchanged.
@@ -75,6 +75,8 @@ def wire(
                 **pairs,
                 "num_snapshots": bench["train_snapshots"],
                 "seed": cell.seed,
+                # Images of flows are small, and are learnt whole.
+                **({"crop_px": bench["crop_px"]} if is_colour(bench) else {}),
             },
         },
         "val_dataloader": {**evaluation, "dataset": {"type": "rs_adapt.FlowSplit", **pairs, "split": "val"}},
@@ -119,6 +121,11 @@ def wire(
             },
         ],
     }
+
+
+def is_colour(bench: BenchFacts) -> bool:
+    """Return whether a bench of super-resolution is one of colour images, and not of velocities."""
+    return (bench["prepare"] or {}).get("kind") in ("image_files", "region_images")
 
 
 def _check(bench: BenchFacts) -> None:

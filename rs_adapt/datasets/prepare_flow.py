@@ -1,4 +1,4 @@
-"""Make the velocity images of a bench: simulated on this machine, or read from files of your own.
+"""Make the images of a bench of super-resolution: flows that are simulated, files of your own, images of a region.
 
 A prepared folder appears at once and complete, as that of tiles; see `rs_adapt.datasets.prepare`.
 """
@@ -8,13 +8,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from rs_adapt.datasets.prepared_marker import is_finished, make_once, write_marker
+from rs_adapt.datasets.region_images import (
+    ImageFilesRecipe,
+    RegionImagesRecipe,
+    find_region_images,
+    read_colours,
+    region_bench,
+)
 from rs_adapt.errors import ConfigError, DataNotFound
 from rs_adapt.files import file_sha256, file_state
 from rs_adapt.progress import OnProgress, no_progress
@@ -44,17 +51,18 @@ class FilesRecipe(BaseModel):
     is_periodic: bool
 
 
-Recipe = Annotated[TurbulenceRecipe | FilesRecipe, Field(discriminator="kind")]
+AnyRecipe: TypeAlias = TurbulenceRecipe | FilesRecipe | ImageFilesRecipe | RegionImagesRecipe
+Recipe = Annotated[AnyRecipe, Field(discriminator="kind")]
 
 
-def read_flow_recipe(prepare: Mapping[str, object]) -> TurbulenceRecipe | FilesRecipe:
-    """Return the `prepare` facts of a bench of velocity images as a record.
+def read_flow_recipe(prepare: Mapping[str, object]) -> AnyRecipe:
+    """Return the `prepare` facts of a bench of super-resolution as a record.
 
     Raises:
         ConfigError: A key is missing, unknown or has a wrong value.
     """
     try:
-        adapter: TypeAdapter[TurbulenceRecipe | FilesRecipe] = TypeAdapter(Recipe)
+        adapter: TypeAdapter[AnyRecipe] = TypeAdapter(Recipe)
         return adapter.validate_python(prepare)
     except ValidationError as error:
         from rs_adapt.validation import explain
@@ -62,7 +70,7 @@ def read_flow_recipe(prepare: Mapping[str, object]) -> TurbulenceRecipe | FilesR
         raise ConfigError(explain(error, file="bench.prepare")) from error
 
 
-def find_files(recipe: FilesRecipe, data_root: Path) -> dict[Split, list[tuple[Path, ...]]]:
+def find_files(recipe: FilesRecipe | ImageFilesRecipe, data_root: Path) -> dict[Split, list[tuple[Path, ...]]]:
     """Return the files of each snapshot by split.
 
     Raises:
@@ -86,14 +94,14 @@ def find_files(recipe: FilesRecipe, data_root: Path) -> dict[Split, list[tuple[P
     for split in ("train", "test"):
         if split not in found:
             raise DataNotFound(
-                f"There are no velocity images for {split}: name files below {data_root} with --set "
+                f"There are no images for {split}: name files below {data_root} with --set "
                 f"'bench.prepare.files.{split}=[\"PATTERN\"]'."
             )
     seen: dict[Path, Split] = {}
     for split, snapshots in found.items():
         for path in {path for snapshot in snapshots for path in snapshot}:
             if seen.setdefault(path, split) != split:
-                raise ConfigError(f"{path} is in the splits {seen[path]} and {split}. A snapshot belongs to one split.")
+                raise ConfigError(f"{path} is in the splits {seen[path]} and {split}. It belongs to one split.")
     return found
 
 
@@ -101,30 +109,36 @@ def require_flow_files(prepare: Mapping[str, object], *, data_root: Path) -> Non
     """Check that the facts can be used and that files of your own are there; opens none of them.
 
     Raises:
-        ConfigError, DataNotFound: See `read_flow_recipe` and `find_files`.
+        ConfigError, DataNotFound: See `read_flow_recipe`, `find_files` and `region_bench`.
     """
     recipe = read_flow_recipe(prepare)
-    if isinstance(recipe, FilesRecipe):
+    if isinstance(recipe, FilesRecipe | ImageFilesRecipe):
         find_files(recipe, data_root)
+    elif isinstance(recipe, RegionImagesRecipe):
+        region_bench(recipe)
 
 
 def ensure_flow(
     prepare: Mapping[str, object], *, data_root: Path, out_dir: Path, on_progress: OnProgress = no_progress
 ) -> None:
-    """Make the velocity images of a bench in `out_dir`, unless they are there and still fit what they were made from.
+    """Make the images of a bench in `out_dir`, unless they are there and still fit what they were made from.
 
     Args:
         prepare: The bench's `prepare` facts.
-        data_root: Folder of your own files; only read.
+        data_root: Folder of your own files, or of the region's bench; only read.
         out_dir: The folder to make.
         on_progress: Called after each snapshot.
 
     Raises:
         ConfigError: A fact is wrong, or `out_dir` holds something else or cannot be written to.
-        DataNotFound, DataError: Files of your own are missing or cannot be used.
+        DataNotFound, DataError: Files of your own, or images of the region, are missing or cannot be used.
     """
     recipe = read_flow_recipe(prepare)
-    files = find_files(recipe, data_root) if isinstance(recipe, FilesRecipe) else {}
+    files: Mapping[Split, list[tuple[Path, ...]]] = {}
+    if isinstance(recipe, RegionImagesRecipe):
+        files = find_region_images(recipe, data_root, on_progress)
+    elif not isinstance(recipe, TurbulenceRecipe):
+        files = find_files(recipe, data_root)
     raw = [[str(path), *file_state(path)] for of in files.values() for snapshot in of for path in snapshot]
     plain = json.loads(recipe.model_dump_json())
     facts: dict[str, Any] = {"format": FORMAT, "prepare": plain, "raw": raw, "solver": SOLVER_VERSION}
@@ -133,8 +147,11 @@ def ensure_flow(
         if isinstance(recipe, TurbulenceRecipe):
             write_turbulence(building, recipe, on_progress)
         else:
-            stacks = _read_all(files, recipe.variables, on_progress)
-            write_flow(building, stacks, is_periodic=recipe.is_periodic)
+            stacks = _read_all(files, recipe, on_progress)
+            if isinstance(recipe, FilesRecipe):
+                write_flow(building, stacks, is_periodic=recipe.is_periodic)
+            else:
+                write_flow(building, stacks, is_periodic=False, content="colour")
         # No tiles: nothing below <region>/<split>/img_dir is counted.
         write_marker(building, facts, {})
 
@@ -156,11 +173,14 @@ def digest_flow(folder: Path, split: Split, *, num_snapshots: int | None = None)
 
 
 def _read_all(
-    files: Mapping[Split, list[tuple[Path, ...]]], variables: tuple[str, str, str], on_progress: OnProgress
-) -> Iterator[tuple[Split, NDArray[np.float32]]]:
+    files: Mapping[Split, list[tuple[Path, ...]]], recipe: AnyRecipe, on_progress: OnProgress
+) -> Iterator[tuple[Split, NDArray[np.float32] | NDArray[np.uint8]]]:
     total, done = sum(map(len, files.values())), 0
     for split, snapshots in files.items():
         for snapshot in snapshots:
-            yield split, read_slices(snapshot, variables=variables)
+            if isinstance(recipe, FilesRecipe):
+                yield split, read_slices(snapshot, variables=recipe.variables)
+            else:
+                yield split, read_colours(snapshot[0])
             done += 1
-            on_progress("reading velocity images", done, total)
+            on_progress("reading images", done, total)

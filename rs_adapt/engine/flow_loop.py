@@ -62,6 +62,7 @@ def prepare_metric(metric: Any, loader: Any) -> None:
     """Give a `FlowMetric` the facts of the images that it measures."""
     images = loader.dataset.images
     metric.value_range, metric.is_periodic = images.value_range, images.facts.is_periodic
+    metric.is_velocity = images.facts.content == "velocity"
 
 
 @torch.no_grad()

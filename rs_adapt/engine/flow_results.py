@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import rs_adapt
@@ -15,6 +16,7 @@ from rs_adapt.runs.records import (
     BaseWeights,
     Manifest,
     ManifestScores,
+    NetworkFacts,
     Normalisation,
     ProtocolFacts,
     Result,
@@ -23,6 +25,7 @@ from rs_adapt.runs.records import (
     Sizes,
 )
 from rs_adapt.turbulence.image_scores import MEASURES, ImageScore, ImageScores, by_snapshot, estimate
+from rs_adapt.turbulence.storage import read_facts
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -83,9 +86,29 @@ def make_flow_result(
     )
 
 
+def network_facts(cfg: ResolvedConfig) -> NetworkFacts:
+    """Return what rebuilds the network of a run: its arguments, and the statistics of its training images."""
+    facts, backbone = read_facts(Path(cfg.prepared_dir)), cfg.model.backbone
+    parts = backbone.get("adapter") or {"quaternion": False, "flow_conv": False}
+    return NetworkFacts(
+        kind=facts.content,
+        scale=cfg.model.scale,
+        trains=not backbone.frozen,
+        embed_dim=backbone.embed_dim,
+        depths=list(backbone.depths),
+        num_heads=backbone.num_heads,
+        window_px=backbone.window_px,
+        mlp_ratio=backbone.mlp_ratio,
+        quaternion=parts["quaternion"],
+        flow_conv=parts["flow_conv"],
+        mean=facts.mean,
+        deviation=facts.scale,
+    )
+
+
 def make_flow_manifest(cfg: ResolvedConfig, start: RunStart) -> Manifest:
     """Return the manifest of the weights of a run, without scores: `result.json` has them."""
-    facts = cfg.backbone
+    facts, network = cfg.backbone, network_facts(cfg)
     return Manifest(
         rs_adapt=rs_adapt.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -99,7 +122,12 @@ def make_flow_manifest(cfg: ResolvedConfig, start: RunStart) -> Manifest:
         palette=[],
         ignore_index=cfg.bench.ignore_index,
         reduce_zero_label=cfg.bench.reduce_zero_label,
-        normalisation=Normalisation(mean=list(facts.mean), std=list(facts.std), bands="u, v, w"),
+        normalisation=Normalisation(
+            mean=list(network.mean),
+            std=[network.deviation] * 3,
+            bands="RGB, 0-255" if network.kind == "colour" else "u, v, w",
+        ),
+        network=network,
         sizes=Sizes(tile_px=cfg.bench.tile_px, crop_px=cfg.bench.crop_px, patch_px=facts.patch_px),
         metrics=ManifestScores(headline="last", iter=cfg.train_cfg.max_iters),
         environment=environment(),

@@ -21,7 +21,7 @@ _BENCH_KEYS |= {"shots", "views", "base_classes", "novel_classes", "source_class
 # Which images become tiles, and how; not `kind`, which chooses the code that makes them.
 _PREPARE_KEYS = {"seed", "scenes", "size_px", "stride_px", "regions", "crops", "val_crops", "how_to_get"}
 _PREPARE_KEYS |= {"num_points", "viscosity", "power", "spin_up", "refine", "snapshots", "slice_step"}
-_PREPARE_KEYS |= {"files", "variables", "is_periodic"}
+_PREPARE_KEYS |= {"files", "variables", "is_periodic", "bench", "region"}
 _PREPARE_KEYS |= {"image_dir", "label_dir", "image_suffix", "label_suffix"}
 _LOADERS = {"val_dataloader", "test_dataloader", "source_val_dataloader", "monitor"}
 # Ends of keys whose values are places on a disk.

@@ -1,4 +1,4 @@
-"""Velocity images as data sets of mmengine: a stream of training images, and the images of a split."""
+"""Images for super-resolution as data sets of mmengine: a stream of training images, and the images of a split."""
 
 from __future__ import annotations
 
@@ -26,12 +26,22 @@ class FlowStream(Dataset[Sample]):
         degradation: "box" or "spectral".
         num_snapshots: See `FlowImages`.
         seed: Seed of the draws.
+        crop_px: See `FlowImages`.
     """
 
-    def __init__(self, *, folder: str, scale: int, degradation: str, num_snapshots: int | None, seed: int) -> None:
+    def __init__(
+        self,
+        *,
+        folder: str,
+        scale: int,
+        degradation: str,
+        num_snapshots: int | None,
+        seed: int,
+        crop_px: int | None = None,
+    ) -> None:
         operator = Degradation(degradation)
         self.images = FlowImages(
-            Path(folder), split="train", scale=scale, operator=operator, num_snapshots=num_snapshots
+            Path(folder), split="train", scale=scale, operator=operator, num_snapshots=num_snapshots, crop_px=crop_px
         )
         self.seed = seed
 

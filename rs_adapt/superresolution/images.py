@@ -1,4 +1,4 @@
-"""Pairs of coarse and fine velocity images from a folder of `rs_adapt.turbulence.storage` (H/W fine, h/w coarse)."""
+"""Pairs of coarse and fine images from a folder of `rs_adapt.turbulence.storage` (H/W fine, h/w coarse)."""
 
 from __future__ import annotations
 
@@ -43,11 +43,12 @@ class FlowImages:
         scale: Factor between the sides.
         operator: How coarse images are made.
         num_snapshots: Number of snapshots to use, the first ones; None for all.
+        crop_px: Side of the crops that `draw` takes of an image, a multiple of the factor; None for whole images.
 
     Raises:
         DataNotFound, DataError: The folder or a file is missing or damaged, the split has no image, or its images have
-            different sizes, sides that are no multiple of the factor, or sides below the window of SSIM.
-        ConfigError: The operator needs periodic images, and these are not.
+            different sizes, sides that are no multiple of the factor, below the window of SSIM or below the crops.
+        ConfigError: The operator needs periodic images, and these are not; or the crops are no multiple of the factor.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class FlowImages:
         scale: int,
         operator: Degradation = Degradation.BOX,
         num_snapshots: int | None = None,
+        crop_px: int | None = None,
     ) -> None:
         self.facts = read_facts(folder)
         if operator is Degradation.SPECTRAL and not self.facts.is_periodic:
@@ -66,12 +68,13 @@ class FlowImages:
             )
         counts = self.facts.slices.get(split, ())[:num_snapshots]
         if not counts:
-            raise DataError(f"{folder} has no velocity images for {split}. Name files for this split.")
-        self.scale, self.operator, self.split = scale, operator, split
+            raise DataError(f"{folder} has no images for {split}. Name files for this split.")
+        self.scale, self.operator, self.split, self.crop_px = scale, operator, split, crop_px
         self._stacks = [
             read_stack(stack_file(folder, split, number), slices=count) for number, count in enumerate(counts)
         ]
         _check_sides([stack.shape[2:] for stack in self._stacks], scale=scale, where=f"{folder / split}")
+        _check_crops(crop_px, self._stacks[0].shape[2:], scale=scale)
         self._places = [(number, z) for number, count in enumerate(counts) for z in range(count)]
         self._mean_311 = np.array(self.facts.mean, np.float32).reshape(3, 1, 1)
 
@@ -91,15 +94,23 @@ class FlowImages:
         return self._pair(fine, f"{number:05d}/{z:02d}", f"{number:05d}")
 
     def draw(self, seed: int, number: int) -> Pair:
-        """Return a training image, a function of seed and number: turned, mirrored and, if periodic, shifted.
+        """Return a training image, a function of seed and number: cropped, turned, mirrored and, if periodic, shifted.
 
-        All are symmetries of isotropic turbulence, w mirrored with the rest; vectors turn along with the pixels.
+        Of velocities all are symmetries of isotropic turbulence, w mirrored with the rest; vectors turn along with the
+        pixels.
         """
         rng = np.random.default_rng((seed, number))
         snapshot, z = self._places[int(rng.integers(len(self._places)))]
         fine = self._normalised(snapshot, z)
         if self.facts.is_periodic:
             fine = np.roll(fine, rng.integers(0, fine.shape[1:]), axis=(1, 2))
+        if self.crop_px is not None:
+            top, left = rng.integers(0, np.array(fine.shape[1:]) - self.crop_px + 1)
+            fine = fine[:, top : top + self.crop_px, left : left + self.crop_px]
+        if self.facts.content == "colour":
+            mirrored = fine[:, :, ::-1] if rng.integers(2) else fine
+            colours = np.ascontiguousarray(np.rot90(mirrored, int(rng.integers(4)), axes=(1, 2)))
+            return self._pair(colours, f"{snapshot:05d}/{z:02d}", f"{snapshot:05d}")
         turned = transform_plane(fine, turns=int(rng.integers(4)), is_mirrored=bool(rng.integers(2)))
         if rng.integers(2):
             turned[2] *= -1
@@ -122,4 +133,16 @@ def _check_sides(sides: Sequence[tuple[int, ...]], *, scale: int, where: str) ->
         raise DataError(
             f"The images of {where} have {height} x {width} pixels. Both sides must be multiples of the factor {scale} "
             f"(bench.scale) and at least {SSIM_WINDOW_PX}, the window of SSIM: crop them."
+        )
+
+
+def _check_crops(crop_px: int | None, sides: tuple[int, ...], *, scale: int) -> None:
+    if crop_px is None:
+        return
+    if crop_px % scale:
+        raise ConfigError(f"bench.crop_px is {crop_px}, which is no multiple of the factor {scale} (bench.scale).")
+    if crop_px > min(sides):
+        raise DataError(
+            f"The images have {sides[0]} x {sides[1]} pixels, and bench.crop_px is {crop_px}. Allowed: up to "
+            f"{min(sides) // scale * scale}."
         )

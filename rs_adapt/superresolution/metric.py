@@ -22,6 +22,7 @@ class FlowMetric(BaseMetric):  # type: ignore[misc]
         scale: Factor of super-resolution.
         value_range: Peak of PSNR, in the unit of the images; set before an evaluation.
         is_periodic: Whether images continue at their borders; set before an evaluation.
+        is_velocity: Whether images are velocities and no colours; set before an evaluation.
         collect_device: See mmengine's `BaseMetric`.
         prefix: Prefix of the scores' names, which mmengine adds.
     """
@@ -35,11 +36,13 @@ class FlowMetric(BaseMetric):  # type: ignore[misc]
         scale: int,
         value_range: float = 1.0,
         is_periodic: bool = True,
+        is_velocity: bool = True,
         collect_device: str = "cpu",
         prefix: str | None = None,
     ) -> None:
         super().__init__(collect_device=collect_device, prefix=prefix)
-        self.scale, self.value_range, self.is_periodic = scale, value_range, is_periodic
+        self.scale, self.value_range = scale, value_range
+        self.is_periodic, self.is_velocity = is_periodic, is_velocity
         self.by_image: tuple[ImageScore, ...] = ()
 
     def process(self, data_batch: Any, data_samples: Sequence[Reconstruction]) -> None:
@@ -51,6 +54,7 @@ class FlowMetric(BaseMetric):  # type: ignore[misc]
                 scale=self.scale,
                 value_range=self.value_range,
                 is_periodic=self.is_periodic,
+                is_velocity=self.is_velocity,
             )
             self.results.append(ImageScore(name=sample.name, snapshot=sample.snapshot, **dataclasses.asdict(measures)))
 

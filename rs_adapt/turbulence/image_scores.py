@@ -36,7 +36,9 @@ class ImageScore(Record):
     snapshot: str = Field(description="Name of the snapshot.")
     psnr_db: float = Field(description="Peak signal-to-noise ratio in decibels.")
     ssim: float = Field(description="Structural similarity.")
-    divergence: float = Field(description="RMS of the divergence error over the RMS of the true in-plane gradient.")
+    divergence: float | None = Field(
+        description="RMS of the divergence error over the RMS of the true in-plane gradient; null of colours."
+    )
     spectrum_dex: float = Field(description="Log-spectral distance over all wavenumbers, decades.")
     resolved_dex: float = Field(description="The same up to the coarse grid's Nyquist wavenumber.")
     subgrid_dex: float | None = Field(description="The same beyond it; null without energy there.")

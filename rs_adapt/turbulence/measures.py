@@ -33,7 +33,8 @@ class Measures:
     Attributes:
         psnr_db: Peak signal-to-noise ratio, decibels, over all components.
         ssim: Structural similarity, mean of the components.
-        divergence: RMS of the difference of in-plane divergences over the RMS of the true in-plane velocity gradient.
+        divergence: RMS of the difference of in-plane divergences over the RMS of the true in-plane velocity gradient;
+            None of colours.
         spectrum_dex: RMS over wavenumbers of the difference of log10 energy spectra, all wavenumbers.
         resolved_dex: The same up to the coarse grid's Nyquist wavenumber.
         subgrid_dex: The same beyond it; None where the true image has no energy there.
@@ -41,21 +42,30 @@ class Measures:
 
     psnr_db: float
     ssim: float
-    divergence: float
+    divergence: float | None
     spectrum_dex: float
     resolved_dex: float
     subgrid_dex: float | None
 
 
-def measure(image_CHW: Image, truth_CHW: Image, *, scale: int, value_range: float, is_periodic: bool) -> Measures:
+def measure(
+    image_CHW: Image,
+    truth_CHW: Image,
+    *,
+    scale: int,
+    value_range: float,
+    is_periodic: bool,
+    is_velocity: bool = True,
+) -> Measures:
     """Return all measures of an image.
 
     Args:
         image_CHW: The reconstructed image.
         truth_CHW: The true one.
         scale: Factor between the sides of true and coarse image.
-        value_range: Largest minus smallest velocity of the training images: the peak of PSNR and the range of SSIM.
+        value_range: Largest minus smallest value of the training images: the peak of PSNR and the range of SSIM.
         is_periodic: Whether the images continue at their borders; see `energy_spectrum`.
+        is_velocity: Whether the first two components are a velocity in the image's plane, which has a divergence.
 
     Raises:
         DataError: See `ssim`.
@@ -66,7 +76,7 @@ def measure(image_CHW: Image, truth_CHW: Image, *, scale: int, value_range: floa
     return Measures(
         psnr_db=psnr_db(image, truth, value_range),
         ssim=ssim(image, truth, value_range),
-        divergence=divergence_error(image, truth),
+        divergence=divergence_error(image, truth) if is_velocity else None,
         spectrum_dex=_rms(every),
         resolved_dex=_rms(resolved),
         subgrid_dex=_rms(subgrid) if subgrid.size else None,

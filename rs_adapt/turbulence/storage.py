@@ -1,7 +1,8 @@
-"""Folders of velocity images: `<split>/00000.npy`, one a snapshot, and `flow.json` with statistics.
+"""Folders of images for super-resolution: `<split>/00000.npy`, one a snapshot, and `flow.json` with statistics.
 
 A file holds a stack of parallel slices (3, n, H, W), float32: components u along the columns, v along the rows, w out
-of the plane. All slices of one file belong to one snapshot, and intervals are taken over snapshots.
+of the plane. All slices of one file belong to one snapshot, and intervals are taken over snapshots. Of colour images a
+file holds one, uint8: red, green, blue.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from rs_adapt.files import write_json
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
+Content = Literal["velocity", "colour"]
 FACTS_FILE = "flow.json"
+_DTYPES = {"velocity": np.float32, "colour": np.uint8}
 
 
 class FlowFacts(BaseModel):
-    """Facts of a folder of velocity images.
+    """Facts of a folder of images.
 
     Attributes:
         mean: Mean of each component over the training images, in the unit of the data.
@@ -33,6 +36,7 @@ class FlowFacts(BaseModel):
         value_range: Largest minus smallest value over all components of the training images.
         is_periodic: Whether images continue at their borders.
         slices: Number of slices of each file by split.
+        content: What the three components are.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,15 +46,23 @@ class FlowFacts(BaseModel):
     value_range: float
     is_periodic: bool
     slices: dict[Split, tuple[int, ...]]
+    content: Content = "velocity"
 
 
-def write_flow(folder: Path, stacks: Iterable[tuple[Split, NDArray[np.float32]]], *, is_periodic: bool) -> FlowFacts:
+def write_flow(
+    folder: Path,
+    stacks: Iterable[tuple[Split, NDArray[np.float32] | NDArray[np.uint8]]],
+    *,
+    is_periodic: bool,
+    content: Content = "velocity",
+) -> FlowFacts:
     """Write stacks of slices, one file each, and the statistics of the training split.
 
     Args:
         folder: An existing folder.
         stacks: Split and stack (3, n, H, W) of each snapshot.
         is_periodic: See `FlowFacts`.
+        content: See `FlowFacts`; colours are stored as uint8.
 
     Raises:
         DataError: There is no training stack, a value is not finite, or all values are equal.
@@ -65,7 +77,7 @@ def write_flow(folder: Path, stacks: Iterable[tuple[Split, NDArray[np.float32]]]
                 "images to where velocities were measured."
             )
         (folder / split).mkdir(exist_ok=True)
-        np.save(stack_file(folder, split, len(numbers)), np.ascontiguousarray(stack_3nHW, np.float32))
+        np.save(stack_file(folder, split, len(numbers)), np.ascontiguousarray(stack_3nHW, _DTYPES[content]))
         numbers.append(stack_3nHW.shape[1])
         if split == "train":
             values = stack_3nHW.astype(np.float64)
@@ -78,13 +90,14 @@ def write_flow(folder: Path, stacks: Iterable[tuple[Split, NDArray[np.float32]]]
     mean_3 = total_3 / count
     scale = float(np.sqrt(max(squares / (3 * count) - (mean_3**2).mean(), 0)))
     if scale <= 1e-12 * max(abs(least), abs(most)) or scale == 0:
-        raise DataError("All velocities of the training images are equal: there is nothing to reconstruct.")
+        raise DataError("All values of the training images are equal: there is nothing to reconstruct.")
     facts = FlowFacts(
         mean=(float(mean_3[0]), float(mean_3[1]), float(mean_3[2])),
         scale=scale,
         value_range=most - least,
         is_periodic=is_periodic,
         slices={split: tuple(numbers) for split, numbers in slices.items()},
+        content=content,
     )
     write_json(folder / FACTS_FILE, facts.model_dump(mode="json"))
     return facts
@@ -96,7 +109,7 @@ def stack_file(folder: Path, split: Split, number: int) -> Path:
 
 
 def read_facts(folder: Path) -> FlowFacts:
-    """Return the facts of a folder of velocity images.
+    """Return the facts of a folder of images.
 
     Raises:
         DataNotFound: There is no such folder.
@@ -107,12 +120,12 @@ def read_facts(folder: Path) -> FlowFacts:
     try:
         return FlowFacts.model_validate(read_json(path, error=DataError, remedy=remedy))
     except FileNotFoundError as error:
-        raise DataNotFound(f"There is no {path}: the folder holds no prepared velocity images.") from error
+        raise DataNotFound(f"There is no {path}: the folder holds no prepared images.") from error
     except ValidationError as error:
         raise DataError(f"{path} is damaged. {remedy}") from error
 
 
-def read_stack(path: Path, *, slices: int) -> NDArray[np.float32]:
+def read_stack(path: Path, *, slices: int) -> NDArray[np.float32] | NDArray[np.uint8]:
     """Return the stack (3, n, H, W) of a snapshot, as a read-only view of the file.
 
     Raises:
@@ -126,6 +139,8 @@ def read_stack(path: Path, *, slices: int) -> NDArray[np.float32]:
     except Exception as error:
         # A damaged header is parsed as Python, and raises errors of many classes.
         raise DataError(f"{path} is damaged ({error}). Remove the folder, and the next run makes it again.") from error
-    if stack.ndim != 4 or stack.shape[:2] != (3, slices) or stack.dtype != np.float32:
-        raise DataError(f"{path} does not hold (3, {slices}, H, W) float32. Remove the folder; it is made again.")
+    if stack.ndim != 4 or stack.shape[:2] != (3, slices) or stack.dtype not in _DTYPES.values():
+        raise DataError(
+            f"{path} does not hold (3, {slices}, H, W), float32 or uint8. Remove the folder; it is made again."
+        )
     return np.asarray(stack)

@@ -81,7 +81,7 @@ def test_own_files_are_read_by_split(root: Path, pattern: Any) -> None:
 @pytest.mark.parametrize(
     ("splits", "error", "message"),
     [
-        ({"train": ["a.npy"]}, DataNotFound, "There are no velocity images for test: name files below"),
+        ({"train": ["a.npy"]}, DataNotFound, "There are no images for test: name files below"),
         ({"train": ["x*.npy"], "test": ["a.npy"]}, DataNotFound, r"No file below .* fits x\*.npy"),
         ({"train": ["[ab].npy"], "test": ["[bc].npy"]}, ConfigError, "b.npy is in the splits train and test"),
         ({"train": [["u_*.npy", "v_a.npy", "w_*.npy"]], "test": ["c.npy"]}, ConfigError, "3 fit u_.*, 1 fit v_a.npy"),

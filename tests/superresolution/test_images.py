@@ -71,7 +71,7 @@ def test_sides_that_do_not_fit_are_refused(tmp_path: Path, sides: tuple[tuple[in
 
 
 def test_impossible_sets_are_refused(folder: Path) -> None:
-    with pytest.raises(DataError, match="has no velocity images for val"):
+    with pytest.raises(DataError, match="has no images for val"):
         FlowImages(folder, split="val", scale=2)
     if not FlowImages(folder, split="test", scale=2).facts.is_periodic:
         with pytest.raises(ConfigError, match="`spectral` is for periodic images"):

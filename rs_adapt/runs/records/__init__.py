@@ -61,6 +61,7 @@ from rs_adapt.runs.records.result import (
     Result,
     SelectedCheckpoint,
 )
+from rs_adapt.runs.records.super_resolution import NetworkFacts, ResolverFacts
 from rs_adapt.runs.records.sweep import PlannedCell, SkippedCell, SweepCellRecord, SweepPlan
 from rs_adapt.runs.records.tuning import TunedCandidate, TunedChoice, TuningRecord
 
@@ -99,6 +100,7 @@ __all__ = [
     "MergedAdapter",
     "MethodCostRecord",
     "MetricsLine",
+    "NetworkFacts",
     "Normalisation",
     "OnnxFacts",
     "OpenVocabulary",
@@ -109,6 +111,7 @@ __all__ = [
     "RelativeCost",
     "Reliability",
     "ReliabilityBin",
+    "ResolverFacts",
     "Result",
     "RunOptions",
     "RunStart",

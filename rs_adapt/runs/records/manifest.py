@@ -11,6 +11,7 @@ from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, 
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record, Scored
 from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
+from rs_adapt.runs.records.super_resolution import NetworkFacts, ResolverFacts
 
 
 class BaseWeights(Record):
@@ -121,6 +122,12 @@ class Manifest(Record):
     )
     teacher: TeacherFacts | None = Field(
         default=None, description="The run that the student learnt from (--teacher); null or missing for none."
+    )
+    resolver: ResolverFacts | None = Field(
+        default=None, description="The model by which images are enlarged (bench.resolve); null or missing for none."
+    )
+    network: NetworkFacts | None = Field(
+        default=None, description="The network of a run of super-resolution; null or missing for other runs."
     )
     overrides: Sequence[str] = Field(description="key=value texts, in the order in which they apply.")
     base: BaseWeights = Field(description="The frozen model that the pack was trained on.")
