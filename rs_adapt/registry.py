@@ -78,7 +78,8 @@ _DATASET_MODULES = [
 ]
 DATASETS = mm.Registry("dataset", parent=mm.DATASETS, scope=SCOPE, locations=_DATASET_MODULES)
 DATA_SAMPLERS = mm.Registry("data sampler", parent=mm.DATA_SAMPLERS, scope=SCOPE, locations=_DATASET_MODULES)
-TRANSFORMS = mm.Registry("transform", parent=mm.TRANSFORMS, scope=SCOPE, locations=["rs_adapt.pipelines"])
+_TRANSFORM_MODULES = ["rs_adapt.pipelines", "rs_adapt.superresolution.enlarging"]
+TRANSFORMS = mm.Registry("transform", parent=mm.TRANSFORMS, scope=SCOPE, locations=_TRANSFORM_MODULES)
 _METRIC_MODULES = [
     "rs_adapt.metrics.confusion",
     "rs_adapt.metrics.label_free",

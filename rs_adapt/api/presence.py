@@ -21,6 +21,7 @@ from rs_adapt.errors import ConfigError, DataNotFound, IncompatibleCell
 from rs_adapt.runs.folder import check_run_folder
 from rs_adapt.runs.onnx_files import is_onnx, read_onnx_facts
 from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.resolvers import check_resolver
 
 if TYPE_CHECKING:
     from rs_adapt.config.facts import WeightsFacts
@@ -49,8 +50,9 @@ def require_inputs_of_training(
         teacher: See `rs_adapt.train`.
 
     Raises:
-        OutputExists, CheckpointMismatch: See `check_run_folder`.
-        ConfigError: The strategy starts from trained weights, or learns from a trained run, and there are none.
+        OutputExists, CheckpointMismatch: See `check_run_folder` and `check_resolver`.
+        ConfigError: See `check_resolver`; or the strategy starts from trained weights or learns from a trained run, and
+            there is none.
         WeightsError: There is no file of base weights.
         DataNotFound: A folder of the data is missing.
     """
@@ -65,6 +67,8 @@ def require_inputs_of_training(
         check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
         return
     check_run_folder(Path(cfg.work_dir), cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
+    if cfg.bench.get("resolve"):
+        check_resolver(cfg, resume=resume)
     _require_weights(segmentor_config(cfg).backbone.weights, cfg.backbone.weights)
     if domain := segmentor_config(cfg).get("domain"):
         _require_weights(domain.backbone.weights, axes.backbone_facts(domain.name)["weights"])

@@ -11,6 +11,7 @@ from rs_adapt.config.cell import check_protocol, check_strategy, check_task, def
 from rs_adapt.config.limits import check_limits, check_relations
 from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.sizes import check_sizes
+from rs_adapt.config.tasks import SEGMENTATION, task_of
 from rs_adapt.config.tree import copy_tree, merge_trees
 from rs_adapt.config.tuned import values_in_file
 from rs_adapt.config.wire_open import settle_setting
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 # Whether data may be used that lack tiles or classes of the bench.
 _PARTIAL = "bench.partial"
+# The model of super-resolution that brings regions to one pixel size.
+_RESOLVE = "bench.resolve"
 
 
 def compose(
@@ -127,6 +130,8 @@ def _resolve(
         if override.key == _PARTIAL:
             # Not in the files: a run is resumed only if its configuration has the same text, and most have no such key.
             tree["bench"].setdefault("partial", False)
+        if override.key == _RESOLVE and task_of(tree["bench"]).name == SEGMENTATION:
+            tree["bench"].setdefault("resolve", None)
         if strict.has(tree, override.key) or open_tables.is_open(tree, override.key):
             strict.apply(tree, override)
         else:

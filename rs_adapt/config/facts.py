@@ -104,6 +104,8 @@ class BenchFacts(TypedDict):
     scene_pattern: NotRequired[str]
     shared_scenes: NotRequired[str]
     own: NotRequired[ConfigNode]
+    # Folder of a model of super-resolution that enlarges the images of the region with the larger pixels.
+    resolve: NotRequired[str | None]
     partial: NotRequired[bool]
     # What a model predicts; segmentation where it is missing. See `rs_adapt.config.tasks`.
     task: NotRequired[str]

@@ -76,6 +76,9 @@ def for_packs(texts: Sequence[str]) -> list[str]:
     named = []
     for text in texts:
         key, equals, value = text.partition("=")
+        if key.strip() == "bench.resolve":
+            # The run folder holds a copy of that model, and the manifest says which it is.
+            continue
         is_file = key.strip().endswith(".text_weights")
         named.append(f"{key}{equals}{PurePath(value.strip()).name}" if is_file else text)
     return named

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
-from rs_adapt.config import wire_data, wire_model, wire_open, wire_protocol, wire_regions, words
+from rs_adapt.config import wire_data, wire_ground, wire_model, wire_open, wire_protocol, wire_regions, words
 from rs_adapt.config.added_keys import absent_classes_in, absent_classes_of
 from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import NORMAL, check_memory, check_precision
@@ -51,6 +51,7 @@ def wire(
     _check(resolved)
     wire_data.resolve_distortion(resolved["bench"]["pipeline"])
     wire_protocol.check_protocol(resolved, cell)
+    wire_ground.settle_resolve(resolved["bench"], setting=cell.setting)
     wire_open.check_head(resolved, cell)
     if wire_open.is_open(cell):
         resolved["protocol"]["classes"] = wire_open.scored_words(resolved)

@@ -84,8 +84,7 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
     }
     patch_px = tree["backbone"]["patch_px"]
     scoring = {
-        domain: _test_pipeline(bench, side_px=_side_px(bench, domain, enlarged[domain], patch_px))
-        for domain in _DOMAINS
+        domain: _test_pipeline(bench, domain, enlarged=enlarged[domain], patch_px=patch_px) for domain in _DOMAINS
     }
     target_val = split.dataset("target", "val", scoring["target"]) if wire_regions.has_target_labels(bench) else None
     source_val = split.dataset("source", "val", scoring["source"])
@@ -93,8 +92,8 @@ def wire_dataloaders(tree: MergedTree, cell: Cell, *, data_root: Path) -> Config
     of_source = split.dataset("source", "val", wire_open.without_unseen(scoring["source"], bench, cell))
     source_monitor = {**evaluation, "dataset": {**of_source, "spread": protocol["source_val_tiles"]}}
     seen = wire_protocol.label_free_split(tree, cell)
-    seen_px = _side_px(bench, seen[0], enlarged[seen[0]], patch_px)
-    label_free = split.dataset(*seen, _test_pipeline(bench, side_px=seen_px, labels=False), labels=False)
+    unlabelled_steps = _test_pipeline(bench, seen[0], enlarged=enlarged[seen[0]], patch_px=patch_px, labels=False)
+    label_free = split.dataset(*seen, unlabelled_steps, labels=False)
     unlabelled_monitor = {**evaluation, "dataset": {**label_free, "spread": protocol["label_free_tiles"]}}
     scored = {
         "target": {**evaluation, "dataset": target_val},
@@ -238,6 +237,7 @@ def _crops(bench: BenchFacts, *, labels: bool, enlarged: float, forget_labels: b
     return [
         _load_image(),
         *([_load_labels(bench)] if labels else []),
+        *_resolve(bench, enlarged),
         {
             "type": "RandomResize",
             "scale": (bench["tile_px"], bench["tile_px"]),
@@ -259,14 +259,24 @@ def _side_px(bench: BenchFacts, domain: Domain, enlarged: float, patch_px: int) 
     return side_px if enlarged == 1 else round(side_px * enlarged / patch_px) * patch_px
 
 
-def _test_pipeline(bench: BenchFacts, *, side_px: int, labels: bool = True) -> list[ConfigNode]:
+def _test_pipeline(
+    bench: BenchFacts, domain: Domain, *, enlarged: float, patch_px: int, labels: bool = True
+) -> list[ConfigNode]:
+    side_px = _side_px(bench, domain, enlarged, patch_px)
     return [
         _load_image(),
+        *_resolve(bench, enlarged),
         {"type": "Resize", "scale": (side_px, side_px), "keep_ratio": True},
         # After the resize: labels are scored at their own size, never resampled.
         *([_load_labels(bench)] if labels else []),
         {"type": "PackSegInputs"},
     ]
+
+
+def _resolve(bench: BenchFacts, enlarged: float) -> list[ConfigNode]:
+    """Return the step that enlarges images by a model; what is left to the size of the other region is interpolated."""
+    model = bench.get("resolve")
+    return [] if model is None or enlarged == 1 else [{"type": "rs_adapt.ResolveImage", "model": model}]
 
 
 def _load_image() -> ConfigNode:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rs_adapt.errors import ConfigError
+
 if TYPE_CHECKING:
-    from rs_adapt.config.facts import Domain
+    from rs_adapt.config.facts import BenchFacts, Domain
 
 _NOTHING: Mapping[Domain, float] = {}
 
@@ -38,7 +41,8 @@ def enlargements(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, setti
     """Return by how much the images of each region are enlarged, 1 for not at all.
 
     With `strategy.match_gsd`, the region with the larger pixels is interpolated to the size of the other's, so that the
-    same things have the same size in pixels and nothing is lost. In `dg` the source stays as it is, since training
+    same things have the same size in pixels and nothing is lost; with `bench.resolve`, a model of super-resolution
+    enlarges it. In `dg` the source stays as it is, since training
     knows nothing of the target there; a coarser target is enlarged where it is predicted. In `ss` one region is both
     learnt and predicted.
 
@@ -71,10 +75,48 @@ def matched_sizes(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, sett
         strategy: The strategy, likewise.
         setting: The setting.
     """
-    if setting == "ss" or not strategy.get("match_gsd"):
+    if setting == "ss" or not (strategy.get("match_gsd") or bench.get("resolve")):
         return None
     sizes = pixel_sizes(bench)
     return None if sizes is None or sizes.source_m == sizes.target_m else sizes
+
+
+def settle_resolve(bench: BenchFacts, *, setting: str) -> None:
+    """Make the folder of the model in `bench.resolve` absolute.
+
+    Args:
+        bench: The bench; changed in place.
+        setting: The setting.
+
+    Raises:
+        ConfigError: No image would be enlarged: there is one region, a size is not stated, both are the same, or the
+            source is the coarser one and the target is not seen in training.
+    """
+    given: object = bench.get("resolve")
+    if given is None:
+        return
+    if not isinstance(given, str) or not given:
+        raise ConfigError(f"bench.resolve is {given!r}. Allowed: the folder of a run or pack of super-resolution.")
+    start = f"bench.resolve is {given}, but"
+    remedy = "Leave bench.resolve out."
+    if setting == "ss":
+        raise ConfigError(f"{start} in the setting ss one region is both learnt and predicted. {remedy}")
+    sizes = pixel_sizes(bench)
+    if sizes is None:
+        stated = [domain for domain in ("source", "target") if _size_m(bench, domain)]
+        raise ConfigError(
+            f"{start} bench {bench['name']} does not state the ground size of the pixels of both regions (gsd_m; "
+            f"stated: {', '.join(stated) or 'none'}). State it in its file, or with --set bench.source.gsd_m=METRES "
+            "and bench.target.gsd_m=METRES where the file has these keys."
+        )
+    if sizes.source_m == sizes.target_m:
+        raise ConfigError(f"{start} pixels of both regions are {sizes.source_m:g} m: nothing is enlarged. {remedy}")
+    if setting != "da" and sizes.source_m > sizes.target_m:
+        raise ConfigError(
+            f"{start} in the setting {setting} training knows nothing of the target, whose pixels ({sizes.target_m:g} "
+            f"m) are finer than the source's ({sizes.source_m:g} m): nothing is enlarged. {remedy}"
+        )
+    bench["resolve"] = str(Path(given).expanduser().resolve())
 
 
 def shown_size_m(bench: Mapping[str, Any], strategy: Mapping[str, Any], *, setting: str) -> float | None:
@@ -133,7 +175,7 @@ def describe_match(
     setting: str,
     measured_m: Mapping[Domain, float] = _NOTHING,
 ) -> tuple[str, ...]:
-    """Return one sentence on what `strategy.match_gsd` does to the images of a run, or none where it is off.
+    """Return one sentence on what `strategy.match_gsd` or `bench.resolve` does to the images of a run, or none.
 
     Args:
         bench: The bench of a resolved configuration.
@@ -141,7 +183,8 @@ def describe_match(
         setting: Its setting.
         measured_m: Sizes in metres that the tiles of your own regions have, where they are known.
     """
-    if not strategy.get("match_gsd") or setting == "ss":
+    resolve = bench.get("resolve")
+    if not (strategy.get("match_gsd") or resolve) or setting == "ss":
         return ()
     sizes = pixel_sizes(bench)
     if sizes is None:
@@ -153,9 +196,10 @@ def describe_match(
             "Pixel sizes are not matched (strategy.match_gsd): the bench does not state those of both regions (gsd_m), "
             f"so their images are taken as they are.{remedy}",
         )
+    means = "strategy.match_gsd" if resolve is None else "bench.resolve"
     return tuple(
         f"Images of the {domain} are enlarged {factor:.2f} times, from pixels of "
-        f"{max(sizes.source_m, sizes.target_m):g} m to the other region's {sizes.finer_m:g} m (strategy.match_gsd)."
+        f"{max(sizes.source_m, sizes.target_m):g} m to the other region's {sizes.finer_m:g} m ({means})."
         for domain, factor in enlargements(bench, strategy, setting=setting).items()
         if factor != 1
     )

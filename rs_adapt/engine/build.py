@@ -159,6 +159,7 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
     from rs_adapt.datasets.own.ground import measured_sizes_m
     from rs_adapt.datasets.roles import data_roles, reads_source
     from rs_adapt.registry import DATASETS
+    from rs_adapt.superresolution.enlarging import enlarge_tiles
 
     sampling = cfg.train_dataloader.dataset.class_sampling
     digests: dict[str, TileDigests] = {}
@@ -169,6 +170,7 @@ def check_data(cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, is
     for role, settings in data_roles(cfg).items():
         dataset = DATASETS.build(settings)
         check_tiles(dataset, home() / "checks", on_progress)
+        enlarge_tiles(settings, on_progress)
         if role == "unlabelled" and not reads_source(cfg):
             notes += check_completeness(cfg, None, is_resumed=is_resumed)
         if role == "labelled":

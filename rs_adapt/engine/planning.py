@@ -26,7 +26,16 @@ from rs_adapt.runs.data import NOT_RECORDED, require_same_data
 from rs_adapt.runs.folder import check_run_folder
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.plugins import plugin_facts
-from rs_adapt.runs.records import CellNames, RunOptions, RunStart, data_facts, with_initialisation, with_teacher
+from rs_adapt.runs.records import (
+    CellNames,
+    RunOptions,
+    RunStart,
+    data_facts,
+    with_initialisation,
+    with_resolver,
+    with_teacher,
+)
+from rs_adapt.runs.resolvers import check_resolver
 from rs_adapt.scores.class_sets import class_set
 
 if TYPE_CHECKING:
@@ -52,6 +61,7 @@ def plan_training(
     class_set(list(cfg.bench.classes), chosen=cfg.protocol.classes)
     check_weights(cfg)
     cut_prompts = check_texts(cfg)
+    resolver = check_resolver(cfg, resume=resume)
     prepare_data(cfg, on_progress, roles=roles_to_prepare(cfg))
     data = data_check_of(cfg)(cfg, on_progress, is_resumed=resume)
     is_same = not resume or require_same_data(folder, data.digests)
@@ -65,6 +75,7 @@ def plan_training(
     origins = (
         *(() if initial is None else (initial.note(),)),
         *(() if taught_by is None else (taught_by.note(),)),
+        *(() if resolver is None else (resolver.note(),)),
     )
     parameters = count_parameters(model)
     return TrainingPlan(
@@ -75,6 +86,7 @@ def plan_training(
         notes=(*origins, *cut_prompts, *data.notes, *(() if is_same else (NOT_RECORDED,))),
         initialised_from=initial,
         teacher=taught_by,
+        resolver=resolver,
     )
 
 
@@ -98,4 +110,5 @@ def start_facts(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command
         data={} if NOT_RECORDED in plan.notes else {role: data_facts(of) for role, of in plan.digests.items()},
         notes=plan.notes,
     )
-    return with_teacher(with_initialisation(start, plan.initialised_from), plan.teacher)
+    started = with_teacher(with_initialisation(start, plan.initialised_from), plan.teacher)
+    return with_resolver(started, plan.resolver)

@@ -38,6 +38,7 @@ from rs_adapt.runs.records import (
     MetricsLine,
     Normalisation,
     ProtocolFacts,
+    ResolverFacts,
     Result,
     RunStart,
     Sizes,
@@ -45,6 +46,7 @@ from rs_adapt.runs.records import (
     TrainingLine,
     TunedValues,
     with_initialisation,
+    with_resolver,
     with_teacher,
 )
 from rs_adapt.runs.records.record import SCORES, SIDES
@@ -185,6 +187,7 @@ def make_manifest(
     notes: Sequence[str] = (),
     initialised_from: InitialisedFrom | None = None,
     teacher: TeacherFacts | None = None,
+    resolver: ResolverFacts | None = None,
 ) -> Manifest:
     """Return the content of a pack's `manifest.json`, without paths of this machine.
 
@@ -201,6 +204,7 @@ def make_manifest(
         notes: Sentences that one has to know before trusting the scores.
         initialised_from: The run whose weights the training started from; None for new ones.
         teacher: The run that the student learnt from; None for none.
+        resolver: The model that enlarges the images; None for none.
     """
     own, facts = cfg.bench.get("own"), cfg.backbone
     weights_file = (facts.weights or {}).get("file")
@@ -230,7 +234,7 @@ def make_manifest(
         metrics=scores,
         environment=environment(),
     )
-    return with_teacher(with_initialisation(manifest, initialised_from), teacher)
+    return with_resolver(with_teacher(with_initialisation(manifest, initialised_from), teacher), resolver)
 
 
 def manifest_scores(result: Result) -> ManifestScores:

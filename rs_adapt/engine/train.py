@@ -41,6 +41,7 @@ from rs_adapt.runs.locking import inherited_locks
 from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records import Result, RunStart, read_record, write_record
+from rs_adapt.runs.resolvers import copy_resolver
 from rs_adapt.threads import automatic_threads
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def train(
             has_state = open_run_folder(
                 run_dir, cfg_text=text, start=start, digests=plan.digests, resume=resume, overwrite=overwrite
             )
+            if not has_state:
+                copy_resolver(cfg)
             return start, has_state, has_state and awaits_finish(run_dir)
 
         inherited_locks()
@@ -253,6 +256,7 @@ def _run(
             notes=start.notes,
             initialised_from=start.initialised_from,
             teacher=start.teacher,
+            resolver=start.resolver,
         )
         save_packs(run_dir, segmentor, manifest, result)
         write_hashes(run_dir, result)

@@ -20,6 +20,7 @@ from rs_adapt.runs.clearing import refuse_output_in_run
 from rs_adapt.runs.files import MANIFEST_FILE, PACKS_DIR, RESULT_FILE, TENSORS_FILE
 from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import BaseWeights, Manifest, MergedAdapter, Result, read_record
+from rs_adapt.runs.resolvers import refuse_resolved
 from rs_adapt.scores.contradictions import check_manifest, check_result
 
 if TYPE_CHECKING:
@@ -140,8 +141,14 @@ def merge_adapter(cfg: ResolvedConfig, backbone: Vit) -> float:
 
 
 def consistent_manifest(checkpoint: Path) -> Manifest:
-    """Return the manifest of a pack; in a run folder its scores must be those of the stored matrices."""
+    """Return the manifest of a pack that can be taken elsewhere alone.
+
+    Raises:
+        CheckpointMismatch: There is no pack, or its scores are not those of the matrices in its run folder.
+        ConfigError: See `refuse_resolved`.
+    """
     manifest = read_manifest(checkpoint)
+    refuse_resolved(checkpoint, manifest.resolver, verb="an export or a push")
     folder = checkpoint.parents[1] if checkpoint.parent.name == PACKS_DIR else checkpoint
     result = read_record(folder / RESULT_FILE, Result, error=CheckpointMismatch, remedy="Copy the run again.")
     if result is not None and (sentences := (*check_result(folder, result), *check_manifest(manifest, result))):

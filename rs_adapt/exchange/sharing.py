@@ -118,6 +118,8 @@ def _places(subject: Subject) -> dict[str, str]:
     if prepared := config.get("prepared_dir"):
         # <home>/prepared/<bench>
         named[str(Path(str(prepared)).parents[1])] = "home"
+    if resolve := config.get("bench", {}).get("resolve"):
+        named[str(resolve)] = "resolver"
     if own := config.get("bench", {}).get("own"):
         named[str(own["root"])] = "bench"
     return named

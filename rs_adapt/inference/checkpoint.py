@@ -26,6 +26,7 @@ from rs_adapt.runs.files import CELL_FILE, PACKS_DIR, TENSORS_FILE
 from rs_adapt.runs.packs import pack_folder, read_manifest
 from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import CellNames, Manifest, RunStart, read_record
+from rs_adapt.runs.resolvers import locate_resolver
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -109,6 +110,8 @@ def recompose_manifest(
             "model, classes and preprocessing. It is not loaded."
         )
     tuned_values = _tuned_values(manifest, cell, folder)
+    if manifest.resolver is not None:
+        texts.append(f"bench.resolve={locate_resolver(folder, manifest.resolver)}")
     precision_text = [] if precision is None else [f"runtime.precision={precision}"]
     compose_here = partial(
         compose,
@@ -124,6 +127,9 @@ def recompose_manifest(
     if bench in (None, cell.bench):
         return compose_here(cell, overrides=[*texts, *precision_text]) if precision_text else trained
     portable = [text for text in texts if _is_portable(text)]
+    if manifest.resolver is not None:
+        # The factor may be a different one there: the sizes are matched by interpolation.
+        portable.append("strategy.match_gsd=True")
     # The protocol may exist only for the bench that was trained on.
     other = dataclasses.replace(cell, bench=bench, protocol=task_of(axes.bench_facts(bench)).protocol)
     cfg = compose_here(other, overrides=[*portable, *precision_text])

@@ -148,6 +148,7 @@ def _score(
     from rs_adapt.datasets.digests import digest_tiles
     from rs_adapt.datasets.spreading import evenly_spread
     from rs_adapt.engine.tasks import check_dataset
+    from rs_adapt.superresolution.enlarging import enlarge_tiles
 
     prepare_data(cfg, on_progress, roles=("source" if split == "source-val" else "target",))
     manifest = read_manifest(checkpoint)
@@ -155,6 +156,7 @@ def _score(
     loader = build_loader(cfg, split)
     check_dataset(loader.dataset, on_progress)
     settings = loader_settings(cfg, split).dataset
+    enlarge_tiles(settings, on_progress)
     incomplete = describe_incomplete_split(cfg, settings)
     changed = _changed_data(cfg, manifest, checkpoint, split)
     found = [note for note in (incomplete, changed) if note is not None]

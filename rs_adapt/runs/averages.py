@@ -10,6 +10,7 @@ from pathlib import Path
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.runs.packs import read_manifest
 from rs_adapt.runs.records import AveragedPack, Manifest
+from rs_adapt.runs.resolvers import refuse_resolved
 
 _STRATEGY = "average"
 
@@ -39,7 +40,7 @@ def read_members(folders: Sequence[Path]) -> list[Manifest]:
 
     Raises:
         CheckpointMismatch: One is no pack, or the packs cannot be averaged; the text says in what they differ.
-        ConfigError: There are fewer than two, or two are the same pack.
+        ConfigError: There are fewer than two, two are the same pack, or one needs a model beside it.
     """
     if len(folders) < 2:
         raise ConfigError(f"{len(folders)} pack is named; a mean needs two or more. Name more run folders or packs.")
@@ -63,6 +64,7 @@ def read_members(folders: Sequence[Path]) -> list[Manifest]:
     if len(set(hashes)) < len(hashes):
         raise ConfigError("Two of the packs have the same weights. Name each once, and give it more with --share.")
     for folder, member in zip(folders, members, strict=True):
+        refuse_resolved(folder, member.resolver, verb="a mean of packs")
         if member.merged is not None or member.imported is not None:
             raise CheckpointMismatch(
                 f"{folder} is not as a run left it (merged into its base, or imported). Name the pack of a run."

@@ -24,6 +24,8 @@ MANIFEST_FILE = "manifest.json"
 # Packs of the checkpoints that only selections other than the reported one name.
 PACKS_DIR = "packs"
 CONFUSIONS_DIR = "confusions"
+# A copy of the model of super-resolution that enlarges the images of the run (`bench.resolve`): a pack.
+RESOLVER_DIR = "resolver"
 # Of super-resolution: the scores of single images.
 IMAGES_FILE = "images.json"
 # Written by `rs-adapt eval` and `rs-adapt inspect`.
@@ -51,7 +53,7 @@ SWEEP_PLAN_FILE = "sweep.json"
 TUNING_FILE = "tuning.json"
 
 # Folders inside a run folder that hold no runs of their own.
-DIRS_OF_A_RUN = frozenset({EVAL_DIR, PACKS_DIR, CONFUSIONS_DIR, INSPECT_DIR, LOGGERS_DIR})
+DIRS_OF_A_RUN = frozenset({EVAL_DIR, PACKS_DIR, CONFUSIONS_DIR, INSPECT_DIR, LOGGERS_DIR, RESOLVER_DIR})
 
 # What a run and the commands about it write into its folder, as paths below it; `*` stands for a part of one name, and
 # `**` for all below. Nothing else is deleted from a run folder.
@@ -59,6 +61,7 @@ _EVALUATION = (RESULT_FILE, IMAGES_FILE, "confusion.csv", "confusion.png", "conf
 _OF_A_RUN = (
     *(CONFIG_FILE, CELL_FILE, METRICS_FILE, DATA_FILE, RESULT_FILE, HASHES_FILE, LOG_FILE, STATE_FILE),
     *(TENSORS_FILE, MANIFEST_FILE, IMAGES_FILE),
+    *(f"{RESOLVER_DIR}/{name}" for name in (TENSORS_FILE, MANIFEST_FILE)),
     *("confusion.csv", "confusion.png", "curves.png", "pseudo_labels.png"),
     *(f"{PACKS_DIR}/iter*/{name}" for name in (TENSORS_FILE, MANIFEST_FILE, "val.npz")),
     f"{CONFUSIONS_DIR}/iter*.npz",
@@ -72,7 +75,7 @@ _WRITTEN = re.compile(
     # mmengine's folder for a log, named by the time.
     + r"|[0-9]{8}_[0-9]{6}/.*"
     # What a killed process leaves of a file or folder that it was writing (`rs_adapt.files`).
-    + rf"|(?:(?:{PACKS_DIR}|{CONFUSIONS_DIR}|{EVAL_DIR}|{INSPECT_DIR})/(?:[^/]+/)*)?"
+    + rf"|(?:(?:{PACKS_DIR}|{CONFUSIONS_DIR}|{EVAL_DIR}|{INSPECT_DIR}|{RESOLVER_DIR})/(?:[^/]+/)*)?"
     + r"\.[^/]+\.(?:new|old)-[^/]+-[0-9]+-[^/]*(?:/.*)?"
 )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from rs_adapt.runs.records import InitialisedFrom, TeacherFacts, TileDigests
+from rs_adapt.runs.records import InitialisedFrom, ResolverFacts, TeacherFacts, TileDigests
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +21,7 @@ class TrainingPlan:
         notes: Sentences that one has to know before trusting the scores.
         initialised_from: The run whose weights it starts from; None for new ones.
         teacher: The run that it learns from; None for none.
+        resolver: The model that enlarges its images; None for none.
     """
 
     tiles: Mapping[str, int]
@@ -30,3 +31,4 @@ class TrainingPlan:
     notes: tuple[str, ...] = ()
     initialised_from: InitialisedFrom | None = None
     teacher: TeacherFacts | None = None
+    resolver: ResolverFacts | None = None

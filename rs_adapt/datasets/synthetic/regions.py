@@ -1,8 +1,8 @@
-"""The two synthetic regions: what differs between them is stated here, as numbers."""
+"""The synthetic regions: what differs between them is stated here, as numbers."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 CLASSES = ("background", "building", "road", "water", "vegetation", "bare")
 PALETTE = ((200, 200, 200), (220, 40, 40), (250, 210, 60), (40, 90, 220), (50, 160, 70), (170, 120, 80))
@@ -157,3 +157,5 @@ SOUTH = Region(
 )
 
 REGIONS = {region.name: region for region in (NORTH, SOUTH)}
+# The south with pixels twice as large as those of the north.
+COARSE_SOUTH = replace(SOUTH, name="coarse_south", gsd_m=2 * NORTH.gsd_m)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rs_adapt.datasets.synthetic.regions import REGIONS, Region
+from rs_adapt.datasets.synthetic.regions import COARSE_SOUTH, REGIONS, Region
 from rs_adapt.datasets.synthetic.styles import random_region
 from rs_adapt.errors import ConfigError
 
@@ -112,18 +112,20 @@ def shifted_pair(kind: str, number: int) -> ShiftedPair:
 
 
 def region_named(name: str) -> Region:
-    """Return a region by name: "north", "south", or that of a pair, such as "dev1_source".
+    """Return a region by name: "north", "south", "coarse_south", or that of a pair, such as "dev1_source".
 
     Raises:
         ConfigError: There is no such region.
     """
     if name in REGIONS:
         return REGIONS[name]
+    if name == COARSE_SOUTH.name:
+        return COARSE_SOUTH
     match = _REGION_OF_PAIR.fullmatch(name)
     if match is None:
         raise ConfigError(
-            f"There is no synthetic region {name!r}. Allowed: {', '.join(REGIONS)}, and dev1_source, dev1_target ... "
-            f"dev{PAIRS}_target, test1_source ... test{PAIRS}_target."
+            f"There is no synthetic region {name!r}. Allowed: {', '.join([*REGIONS, COARSE_SOUTH.name])}, and "
+            f"dev1_source, dev1_target ... dev{PAIRS}_target, test1_source ... test{PAIRS}_target."
         )
     pair = shifted_pair(match[1], int(match[2]))
     return pair.source if match[3] == "source" else pair.target

@@ -18,11 +18,13 @@ from rs_adapt.runs.records.cell import (
     GitRevision,
     InitialisedFrom,
     PluginFacts,
+    ResolverFacts,
     RunOptions,
     RunStart,
     TeacherFacts,
     TunedValues,
     with_initialisation,
+    with_resolver,
     with_teacher,
 )
 from rs_adapt.runs.records.cost import (
@@ -61,7 +63,7 @@ from rs_adapt.runs.records.result import (
     Result,
     SelectedCheckpoint,
 )
-from rs_adapt.runs.records.super_resolution import NetworkFacts, ResolverFacts
+from rs_adapt.runs.records.super_resolution import NetworkFacts
 from rs_adapt.runs.records.sweep import PlannedCell, SkippedCell, SweepCellRecord, SweepPlan
 from rs_adapt.runs.records.tuning import TunedCandidate, TunedChoice, TuningRecord
 
@@ -135,6 +137,7 @@ __all__ = [
     "read_record",
     "record_text",
     "with_initialisation",
+    "with_resolver",
     "with_teacher",
     "write_record",
 ]

@@ -123,6 +123,21 @@ class TeacherFacts(Record):
         )
 
 
+class ResolverFacts(Record):
+    """The model of super-resolution by which a run enlarges images (`bench.resolve`); the run holds a copy of it."""
+
+    cell: CellNames = Field(description="Which experiment that run was.")
+    sha256: str = Field(description="SHA-256 of its adapter.safetensors.")
+    scale: int = Field(description="By how much it enlarges.")
+
+    def note(self) -> str:
+        """Return one sentence for the notes of a result."""
+        return (
+            f"Images are enlarged {self.scale} times by a model of super-resolution ({_line(self.cell)}; SHA-256 "
+            f"{self.sha256[:16]}...)."
+        )
+
+
 class RunStart(Record):
     """`cell.json`: written when a run starts."""
 
@@ -138,6 +153,9 @@ class RunStart(Record):
     teacher: TeacherFacts | None = Field(
         default=None, description="The run that it learns from (--teacher); null or missing for none."
     )
+    resolver: ResolverFacts | None = Field(
+        default=None, description="The model by which it enlarges images (bench.resolve); null or missing for none."
+    )
     processes: int = Field(default=1, description="Number of processes.")
     plugins: Sequence[PluginFacts] = Field(default=(), description="Plugins that the method came from.")
     environment: Environment = Field(default=Environment(), description="Versions and machine.")
@@ -149,6 +167,11 @@ class RunStart(Record):
 def with_initialisation(record: AnyRecord, initial: InitialisedFrom | None) -> AnyRecord:
     """Return a record that states the weights that a run started from; unchanged for new ones."""
     return record if initial is None else record.model_copy(update={"initialised_from": initial})
+
+
+def with_resolver(record: AnyRecord, resolver: ResolverFacts | None) -> AnyRecord:
+    """Return a record that states the model that enlarges the images of a run; unchanged without one."""
+    return record if resolver is None else record.model_copy(update={"resolver": resolver})
 
 
 def with_teacher(record: AnyRecord, teacher: TeacherFacts | None) -> AnyRecord:

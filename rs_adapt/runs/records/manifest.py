@@ -7,11 +7,19 @@ from collections.abc import Mapping, Sequence
 from pydantic import Field, JsonValue
 
 from rs_adapt.runs.records.calibration import Calibration
-from rs_adapt.runs.records.cell import CellNames, Environment, InitialisedFrom, PluginFacts, TeacherFacts, TunedValues
+from rs_adapt.runs.records.cell import (
+    CellNames,
+    Environment,
+    InitialisedFrom,
+    PluginFacts,
+    ResolverFacts,
+    TeacherFacts,
+    TunedValues,
+)
 from rs_adapt.runs.records.data import DataFacts
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Percent, PercentByClass, Record, Scored
 from rs_adapt.runs.records.result import IntervalFacts, ProtocolFacts
-from rs_adapt.runs.records.super_resolution import NetworkFacts, ResolverFacts
+from rs_adapt.runs.records.super_resolution import NetworkFacts
 
 
 class BaseWeights(Record):

@@ -1,4 +1,4 @@
-"""The network of a run of super-resolution, as its manifest states it, and the facts of one that others use."""
+"""The network of a run of super-resolution, as its manifest states it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from pydantic import Field
 
-from rs_adapt.runs.records.cell import CellNames
 from rs_adapt.runs.records.record import Record
 
 
@@ -25,11 +24,3 @@ class NetworkFacts(Record):
     flow_conv: bool = Field(description="Whether features pass dynamic flow convolution.")
     mean: tuple[float, float, float] = Field(description="Mean of each component of the training images.")
     deviation: float = Field(description="Standard deviation of all components together.")
-
-
-class ResolverFacts(Record):
-    """The model of super-resolution by which a run enlarges images (`bench.resolve`); the run holds a copy of it."""
-
-    cell: CellNames = Field(description="Which experiment that run was.")
-    sha256: str = Field(description="SHA-256 of its adapter.safetensors.")
-    scale: int = Field(description="By how much it enlarges.")
