@@ -203,7 +203,10 @@ def predict(
     use_plugins(map(Path, plugins))
     checkpoints = [read_checkpoint(folder) for folder in folders]
     manifests = [checkpoint.manifest for checkpoint in checkpoints]
-    appearances = [choose_appearance(manifest, region=region, bands=bands, stretch=stretch) for manifest in manifests]
+    appearances = [
+        choose_appearance(manifest, pack=folder, region=region, bands=bands, stretch=stretch)
+        for folder, manifest in zip(folders, manifests, strict=True)
+    ]
     check_members(folders, manifests, appearances)
     manifest, appearance = manifests[0], appearances[0]
     base = None if weights is None else os.fspath(weights)

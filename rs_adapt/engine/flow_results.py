@@ -101,7 +101,7 @@ def network_facts(cfg: ResolvedConfig) -> NetworkFacts:
         mlp_ratio=backbone.mlp_ratio,
         quaternion=parts["quaternion"],
         flow_conv=parts["flow_conv"],
-        mean=facts.mean,
+        mean=list(facts.mean),
         deviation=facts.scale,
     )
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from rs_adapt.config.own.bench_file import BenchFile
 from rs_adapt.datasets.own.stretch import parse_stretch
 from rs_adapt.errors import CheckpointMismatch, ConfigError, DataError
+from rs_adapt.runs.packs import pack_folder
+from rs_adapt.runs.resolvers import locate_resolver
 from rs_adapt.scenes import Scene, stored_form
 from rs_adapt.validation import parse_as
 
@@ -33,6 +35,8 @@ class Appearance:
         region: Name of the region whose settings these are; empty for a pack of a shipped bench.
         gsd_m: Ground size in metres of the pixels that the model was trained on; None where it is not known.
         gsd_matched: Whether both regions of the training were brought to that size, so that scenes are to be, too.
+        resolver: SHA-256 of the model of super-resolution that enlarges coarser scenes; None for interpolation.
+        resolver_folder: Folder of that model on this machine.
     """
 
     bands: tuple[int, int, int] | None = None
@@ -42,6 +46,8 @@ class Appearance:
     region: str = ""
     gsd_m: float | None = None
     gsd_matched: bool = False
+    resolver: str | None = None
+    resolver_folder: Path | None = None
 
     def open(self, path: Path) -> Scene:
         """Open a scene as the model saw those of its region.
@@ -137,6 +143,7 @@ def _words(ranges: Sequence[tuple[float, float]]) -> str:
 def choose_appearance(
     manifest: Manifest,
     *,
+    pack: Path | None = None,
     region: str | None,
     bands: Sequence[int] | None,
     stretch: Sequence[float] | Literal["scene"] | None,
@@ -145,14 +152,19 @@ def choose_appearance(
 
     Args:
         manifest: The pack's.
+        pack: Folder of the pack, in whose run the model that enlarges scenes lies; None to interpolate them.
         region: See `appearance_of`.
         bands: Numbers of the bands that become red, green and blue, from 1; None for those of the training.
         stretch: Values that become 0 and 255, `scene` for percentiles of each scene, or None for the training's.
 
     Raises:
         ConfigError: A value is not allowed.
+        CheckpointMismatch: The model that enlarges scenes is missing or damaged.
     """
     appearance = appearance_of(manifest, region=region)
+    if pack is not None and manifest.resolver is not None:
+        folder = locate_resolver(pack_folder(pack), manifest.resolver)
+        appearance = replace(appearance, resolver=manifest.resolver.sha256, resolver_folder=folder)
     if bands is not None:
         if len(bands) != 3 or min(bands) < 1:
             raise ConfigError(f"--bands is {list(bands)}. Allowed: three numbers from 1, such as --bands 4,3,2.")

@@ -71,7 +71,7 @@ def describe_calibration(manifests: Sequence[Manifest], layers: Sequence[Layer])
 def _require_same_appearance(pair: str, one: Appearance, other: Appearance) -> None:
     others = asdict(other)
     for name, value in asdict(one).items():
-        if name in ("region", "gsd_m") or others[name] == value:
+        if name in ("region", "gsd_m", "resolver_folder") or others[name] == value:
             continue
         option = _OPTIONS.get(name)
         remedy = f"Give {option}, which then applies to all" if option else "Predict with each of them alone"

@@ -17,6 +17,7 @@ from rs_adapt.prediction.extent import Area, AreaPixels, OutsideArea, locate
 from rs_adapt.prediction.grid import MapGrid, panel_width_px
 from rs_adapt.prediction.place import MapPlace, grid_phase, place_of
 from rs_adapt.prediction.resampling import ResampledScene
+from rs_adapt.prediction.resolving import ResolvedScene, resolved_scene
 from rs_adapt.scenes import Box, files_behind
 from rs_adapt.scenes.gdal_files import open_raster
 from rs_adapt.scenes.vrt_parts import list_parts
@@ -79,9 +80,11 @@ def view_scene(scene: Scene, appearance: Appearance, *, area: Area, gsd: Gsd = N
     """
     if gsd is None and appearance.gsd_matched and scene.info.gsd_m is not None:
         gsd = "trained"
-    seen: Scene | ResampledScene = scene
+    seen: Scene | ResampledScene | ResolvedScene = scene
+    notes: tuple[str, ...] = ()
     if gsd is not None and (size_m := _size_m(gsd, appearance)) != scene.info.gsd_m:
-        resampled = ResampledScene(scene, size_m)
+        resolved, notes = resolved_scene(scene, size_m, appearance)
+        resampled = resolved or ResampledScene(scene, size_m)
         same_px = (resampled.info.width_px, resampled.info.height_px) == (scene.info.width_px, scene.info.height_px)
         seen = scene if same_px else resampled
     window, polygons = locate(area, seen.info)
@@ -92,7 +95,7 @@ def view_scene(scene: Scene, appearance: Appearance, *, area: Area, gsd: Gsd = N
         scene=seen.info,
         info=_part(seen.info, window),
         place=place,
-        remarks=tuple(_remarks(seen.info, place, appearance.gsd_m, is_resampled=seen is not scene)),
+        remarks=(*notes, *_remarks(seen.info, place, appearance.gsd_m, is_resampled=seen is not scene)),
     )
 
 

@@ -86,7 +86,7 @@ def find_resolver(cfg: ResolvedConfig) -> ResolverModel | None:
     # The wiring has refused benches that state no sizes.
     assert sizes is not None
     ratio = max(sizes.source_m, sizes.target_m) / sizes.finer_m
-    if abs(model.facts.scale / ratio - 1) > _TOLERANCE:
+    if not is_factor(model.facts.scale, ratio):
         raise ConfigError(
             f"bench.resolve is {given}, which enlarges {model.facts.scale} times, and pixels of "
             f"{max(sizes.source_m, sizes.target_m):g} m are {ratio:.3g} times those of {sizes.finer_m:g} m. Allowed: a "
@@ -94,6 +94,14 @@ def find_resolver(cfg: ResolvedConfig) -> ResolverModel | None:
             "interpolate: --set strategy.match_gsd=True instead of bench.resolve."
         )
     return model
+
+
+def is_factor(scale: int, ratio: float) -> bool:
+    """Return whether a model that enlarges by `scale` is one for pixels of which one side is `ratio` times the other.
+
+    Stated sizes are rounded, so the two may differ a little.
+    """
+    return abs(scale / ratio - 1) <= _TOLERANCE
 
 
 def check_resolver(cfg: ResolvedConfig, *, resume: bool) -> ResolverFacts | None:

@@ -22,5 +22,7 @@ class NetworkFacts(Record):
     mlp_ratio: float = Field(description="Width of the MLPs over `embed_dim`.")
     quaternion: bool = Field(description="Whether features pass quaternion spatial modelling.")
     flow_conv: bool = Field(description="Whether features pass dynamic flow convolution.")
-    mean: tuple[float, float, float] = Field(description="Mean of each component of the training images.")
+    mean: Sequence[float] = Field(
+        min_length=3, max_length=3, description="Mean of each component of the training images."
+    )
     deviation: float = Field(description="Standard deviation of all components together.")
