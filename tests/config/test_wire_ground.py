@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.config.wire_ground import describe_match, describe_positions, matched_sizes, pixel_sizes
+from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -144,3 +146,46 @@ def test_positions_in_metres_can_be_set_and_others_have_no_size() -> None:
     other = composed("casid-da", method="frozen")
     assert "gsd_m" not in other.model.get("segmentor", other.model).backbone
     assert describe_positions(other.bench, other.strategy, other.model, setting="da") == ()
+
+
+def kinds(dataset: Any) -> list[str]:
+    return [step.type.rpartition(".")[2] for step in dataset.pipeline]
+
+
+def test_a_model_of_super_resolution_enlarges_the_coarser_region_wherever_it_is_read() -> None:
+    cfg = composed("synthetic-half-da", "bench.resolve=model")
+    assert cfg.bench.resolve == str(Path("model").resolve())
+    matched = composed("synthetic-half-da", "strategy.match_gsd=True")
+    # Sizes are those of interpolation: only what enlarges is another.
+    assert (ratios(cfg), sides(cfg)) == (ratios(matched), sides(matched))
+    assert kinds(cfg.train_dataloader.dataset.unlabelled)[:3] == ["LoadImageFromFile", "ResolveImage", "RandomResize"]
+    for loader in (cfg.val_dataloader, cfg.test_dataloader, cfg.monitor.label_free):
+        assert kinds(loader.dataset)[:3] == ["LoadImageFromFile", "ResolveImage", "Resize"]
+    for dataset in (cfg.train_dataloader.dataset.labelled, cfg.source_val_dataloader.dataset):
+        assert "ResolveImage" not in kinds(dataset)
+    (note,) = describe_match(cfg.bench, cfg.strategy, setting="da")
+    assert note.endswith("enlarged 2.00 times, from pixels of 1 m to the other region's 0.5 m (bench.resolve).")
+
+
+def test_a_coarser_source_is_enlarged_with_its_labels() -> None:
+    sizes = ["bench.source.gsd_m=1.0", "bench.target.gsd_m=0.5"]
+    cfg = composed("synthetic-half-da", "bench.resolve=model", *sizes)
+    steps = kinds(cfg.train_dataloader.dataset.labelled)
+    assert steps[:4] == ["LoadImageFromFile", "LoadAnnotations", "ResolveImage", "RandomResize"]
+    assert "ResolveImage" not in kinds(cfg.test_dataloader.dataset)
+    with pytest.raises(ConfigError, match="in the setting dg training knows nothing of the target"):
+        composed("synthetic-half-dg", "bench.resolve=model", *sizes)
+
+
+@pytest.mark.parametrize(
+    ("bench", "message"),
+    [
+        ("synthetic-half-ss", "in the setting ss one region is both learnt and predicted. Leave bench.resolve out."),
+        ("loveda-da", "pixels of both regions are 0.3 m: nothing is enlarged"),
+        ("dubai-da", r"does not state the ground size of the pixels of both regions .gsd_m; stated: none."),
+        ("images-sr", "bench.resolve: there is no such key"),
+    ],
+)
+def test_a_model_that_would_enlarge_nothing_is_refused(bench: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        composed(bench, "bench.resolve=model")

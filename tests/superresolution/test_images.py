@@ -76,3 +76,21 @@ def test_impossible_sets_are_refused(folder: Path) -> None:
     if not FlowImages(folder, split="test", scale=2).facts.is_periodic:
         with pytest.raises(ConfigError, match="`spectral` is for periodic images"):
             FlowImages(folder, split="test", scale=2, operator=Degradation.SPECTRAL)
+
+
+def test_colours_are_cropped_and_turned_without_being_changed(tmp_path: Path) -> None:
+    images_3HW = np.random.default_rng(1).integers(0, 256, (2, 3, 1, 16, 20), np.uint8)
+    stacks = [("train", images_3HW[0]), ("test", images_3HW[1])]
+    write_flow(tmp_path, stacks, is_periodic=False, content="colour")  # type: ignore[arg-type]
+    images = FlowImages(tmp_path, split="train", scale=2, crop_px=12)
+    whole = FlowImages(tmp_path, split="train", scale=2).pair(0).fine_3HW
+    colours = {tuple(pixel) for pixel in whole.reshape(3, -1).T.round(4).tolist()}
+    for number in range(8):
+        pair = images.draw(0, number)
+        assert (pair.fine_3HW.shape, pair.coarse_3hw.shape) == ((3, 12, 12), (3, 6, 6))
+        assert {tuple(pixel) for pixel in pair.fine_3HW.reshape(3, -1).T.round(4).tolist()} <= colours
+    assert len({images.draw(0, number).fine_3HW.tobytes() for number in range(8)}) > 4
+    with pytest.raises(ConfigError, match="bench.crop_px is 13, which is no multiple of the factor 2"):
+        FlowImages(tmp_path, split="train", scale=2, crop_px=13)
+    with pytest.raises(DataError, match="have 16 x 20 pixels, and bench.crop_px is 32. Allowed: up to 16"):
+        FlowImages(tmp_path, split="train", scale=2, crop_px=32)
