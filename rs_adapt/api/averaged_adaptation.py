@@ -90,6 +90,11 @@ def configurations(cfg: ResolvedConfig) -> tuple[ResolvedConfig, ResolvedConfig]
             f"adapt trains again with images of the target, but the strategy {cell.strategy} reads none. Choose a "
             "different --strategy, such as dacs-matched."
         )
+    if cfg.bench.get("resolve"):
+        raise IncompatibleCell(
+            "adapt averages two models, and a mean does not take along the model that enlarges their images "
+            "(bench.resolve). Interpolate with --set strategy.match_gsd=True, or train alone with `rs-adapt train`."
+        )
     adapter = segmentor_config(cfg).backbone.get("adapter")
     if (reason := choice_of_gate(adapter) or start_from_images(adapter)) is not None:
         raise IncompatibleCell(

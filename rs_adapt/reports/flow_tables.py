@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from rich import box
@@ -50,6 +51,9 @@ def _table(column: str) -> Table:
 
 
 def _add(table: Table, name: str, mean: float | None, low: float | None, high: float | None, *, sign: str) -> None:
+    if mean is None or math.isnan(mean):
+        # Colours have no divergence.
+        return
     title, unit, is_larger_better = MEASURES[name]
     digits = _DIGITS.get(name, 3)
 
@@ -57,5 +61,6 @@ def _add(table: Table, name: str, mean: float | None, low: float | None, high: f
         return f"{value:{sign}.{digits}f}"
 
     interval = "-" if low is None or high is None else f"{text(low)} to {text(high)}"
-    shown = "-" if mean is None or mean != mean else text(mean)
-    table.add_row(f"{title}, {unit}" if unit else title, shown, interval, "larger" if is_larger_better else "smaller")
+    table.add_row(
+        f"{title}, {unit}" if unit else title, text(mean), interval, "larger" if is_larger_better else "smaller"
+    )

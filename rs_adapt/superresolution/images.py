@@ -70,11 +70,10 @@ class FlowImages:
         if not counts:
             raise DataError(f"{folder} has no images for {split}. Name files for this split.")
         self.scale, self.operator, self.split, self.crop_px = scale, operator, split, crop_px
-        self._stacks = [
-            read_stack(stack_file(folder, split, number), slices=count) for number, count in enumerate(counts)
-        ]
-        _check_sides([stack.shape[2:] for stack in self._stacks], scale=scale, where=f"{folder / split}")
-        _check_crops(crop_px, self._stacks[0].shape[2:], scale=scale)
+        self._files = [(stack_file(folder, split, number), count) for number, count in enumerate(counts)]
+        sides = [read_stack(path, slices=count).shape[2:] for path, count in self._files]
+        _check_sides(sides, scale=scale, where=f"{folder / split}")
+        _check_crops(crop_px, sides[0], scale=scale)
         self._places = [(number, z) for number, count in enumerate(counts) for z in range(count)]
         self._mean_311 = np.array(self.facts.mean, np.float32).reshape(3, 1, 1)
 
@@ -117,7 +116,9 @@ class FlowImages:
         return self._pair(np.asarray(turned, np.float32), f"{snapshot:05d}/{z:02d}", f"{snapshot:05d}")
 
     def _normalised(self, number: int, z: int) -> Pixels:
-        return np.asarray((self._stacks[number][:, z] - self._mean_311) / self.facts.scale, np.float32)
+        # Opened for each image: a process may hold fewer open files than a region has tiles.
+        path, count = self._files[number]
+        return np.asarray((read_stack(path, slices=count)[:, z] - self._mean_311) / self.facts.scale, np.float32)
 
     def _pair(self, fine_3HW: Pixels, name: str, snapshot: str) -> Pair:
         coarse = degrade(fine_3HW, self.scale, self.operator)

@@ -223,6 +223,8 @@ def test_keys_of_the_strategy_go_to_the_adapted_model_and_pixel_sizes_to_both() 
     assert [one.strategy.match_gsd for one in plain] == [False, False]
     with pytest.raises(IncompatibleCell, match="the setting is ss"):
         configurations(rsa.compose("shifts-ss"))
+    with pytest.raises(IncompatibleCell, match=r"a mean does not take along the model .*bench.resolve.*match_gsd=True"):
+        configurations(rsa.compose("synthetic-half-da", overrides={"bench.resolve": "model"}))
 
 
 def test_both_see_as_many_images_an_iteration() -> None:
