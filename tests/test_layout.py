@@ -43,6 +43,7 @@ WHOLE_TESTS = {
     "own_benches",
     "plain_files",
     "recorded_tables",
+    "resolver_models",
     "scene_folders",
     "test_docs",
     "test_prose",

@@ -18,8 +18,7 @@ Domain: TypeAlias = Literal["source", "target"]
 Split: TypeAlias = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 FolderKind: TypeAlias = Literal["img_dir", "ann_dir"]
-# What a class without true pixels in the scored split counts: it is in no mean, or, as in mmsegmentation, its IoU is 0
-# as soon as one pixel is predicted as it.
+# A class without true pixels in the scored split is in no mean, or, as in mmsegmentation, its IoU is 0 if predicted.
 AbsentClasses: TypeAlias = Literal["left_out", "zero_if_predicted"]
 ABSENT_CLASSES: tuple[AbsentClasses, ...] = get_args(AbsentClasses)
 
@@ -104,7 +103,6 @@ class BenchFacts(TypedDict):
     scene_pattern: NotRequired[str]
     shared_scenes: NotRequired[str]
     own: NotRequired[ConfigNode]
-    # Folder of a model of super-resolution that enlarges the images of the region with the larger pixels.
     resolve: NotRequired[str | None]
     partial: NotRequired[bool]
     # What a model predicts; segmentation where it is missing. See `rs_adapt.config.tasks`.

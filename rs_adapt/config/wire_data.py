@@ -274,7 +274,7 @@ def _test_pipeline(
 
 
 def _resolve(bench: BenchFacts, enlarged: float) -> list[ConfigNode]:
-    """Return the step that enlarges images by a model; what is left to the size of the other region is interpolated."""
+    """Return the step that enlarges images by a model, before they are resized as with interpolation alone."""
     model = bench.get("resolve")
     return [] if model is None or enlarged == 1 else [{"type": "rs_adapt.ResolveImage", "model": model}]
 

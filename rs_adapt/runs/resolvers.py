@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 _TRAIN = "Train one with `rs-adapt train --bench images-sr` (docs/guides/flow-super-resolution.md)."
-# A factor that differs from the ratio of the pixel sizes by more is another one; stated sizes are rounded.
+# A factor may differ from the ratio of the pixel sizes by so much, since stated sizes are rounded.
 _TOLERANCE = 0.02
 
 
