@@ -85,6 +85,8 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         "pin_memory": False,
         # What the backward pass needs is kept.
         "memory": "normal",
+        # Of several processes, each holds the whole base.
+        "sharding": "none",
         # Background of every mask. Heads without masks do not ask.
         "ignored_pixels": "background" if "ignored_pixels" in head else protocol.get("ignored_pixels"),
     }

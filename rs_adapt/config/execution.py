@@ -11,6 +11,8 @@ from rs_adapt.errors import ConfigError, UnknownName
 PRECISIONS = ("fp32", "bf16")
 # What the backward pass needs is saved, or computed again block by block.
 NORMAL, LOW = "normal", "low"
+# Of several processes, each holds the whole frozen base, or a shard of it.
+NOT_SHARDED, FSDP = "none", "fsdp"
 # Views of a tile whose probabilities are averaged at test time.
 Tta = Literal["flips", "d4", "scales"]
 NO_LOGGER = "none"
@@ -48,6 +50,46 @@ def check_memory(name: object) -> None:
     """
     if name not in (NORMAL, LOW):
         raise ConfigError(f"runtime.memory is {name!r}. Allowed: {NORMAL} or {LOW}.")
+
+
+def check_sharding(name: object) -> None:
+    """Refuse a value of `runtime.sharding` that is neither "none" nor "fsdp".
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if name not in (NOT_SHARDED, FSDP):
+        raise ConfigError(f"runtime.sharding is {name!r}. Allowed: {NOT_SHARDED} or {FSDP}.")
+
+
+def require_processes(sharding: str | None, processes: int) -> None:
+    """Refuse to divide a base among one process.
+
+    Args:
+        sharding: Value of `runtime.sharding`; None in configurations without the key.
+        processes: Number of processes of the run.
+
+    Raises:
+        ConfigError: The base shall be divided, and there is one process.
+    """
+    if sharding == FSDP and processes == 1:
+        raise ConfigError(
+            f"runtime.sharding={FSDP} divides the base among the processes of a training, and this is one process. "
+            f"Train with --processes K or torchrun; with one process, leave it out, or set it to {NOT_SHARDED}."
+        )
+
+
+def refuse_sharding(name: object, task: str) -> None:
+    """Refuse a value of `runtime.sharding` other than "none" for a task whose models are not sharded.
+
+    Raises:
+        ConfigError: The value is a different one.
+    """
+    check_sharding(name)
+    if name != NOT_SHARDED:
+        raise ConfigError(
+            f"runtime.sharding={name} is made for segmentation, and the task of this bench is {task}. Leave it out."
+        )
 
 
 def check_tta(name: str | None) -> None:

@@ -171,8 +171,7 @@ class HeadFacts(TypedDict):
 
     # What the head reads: "pyramid", maps of four resolutions; "tokens", the same blocks on the token grid; "joint",
     # the tokens before the last `joint_blocks` blocks, which the head runs itself; "text", what lies next to texts: the
-    # last block of CLIP, which the head runs itself, and tokens or a pyramid of other backbones; "text_levels", that
-    # and two earlier blocks.
+    # last block of CLIP, run by the head; tokens or a pyramid of others; "text_levels", that and two earlier blocks.
     maps: NotRequired[Literal["pyramid", "tokens", "joint", "text", "text_levels"]]
     requires: NotRequired[ConfigNode | None]
 
@@ -262,6 +261,7 @@ class RuntimeFacts(TypedDict):
     precision: str
     num_workers: int
     memory: str
+    sharding: str
     tf32: bool
     fused_adamw: bool
     pin_memory: bool

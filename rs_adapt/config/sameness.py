@@ -29,8 +29,9 @@ PLACES = (
     "launcher",
 )
 # Keys at any depth: loaders' processes and how batches reach a GPU (samples do not depend on them), what is computed
-# again in the backward pass (gradients do not depend on it), and texts for people.
-IGNORED = ("num_workers", "persistent_workers", "pin_memory", "memory", *WORDING)
+# again in the backward pass and which process holds what of the base (gradients depend on neither), and texts for
+# people.
+IGNORED = ("num_workers", "persistent_workers", "pin_memory", "memory", "sharding", *WORDING)
 
 # JSON values by dotted key.
 Settings: TypeAlias = Mapping[str, JsonValue]

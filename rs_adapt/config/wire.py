@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import wire_data, wire_ground, wire_model, wire_open, wire_protocol, wire_regions, words
 from rs_adapt.config.added_keys import absent_classes_in, absent_classes_of
 from rs_adapt.config.class_names import check_class_names
-from rs_adapt.config.execution import NORMAL, check_memory, check_precision
+from rs_adapt.config.execution import NORMAL, NOT_SHARDED, check_memory, check_precision, check_sharding
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError
 
@@ -45,6 +45,7 @@ def wire(
     resolved["protocol"].setdefault("teacher_view", "plain")
     resolved["protocol"].setdefault("ignored_pixels", "left_out")
     resolved["runtime"].setdefault("memory", NORMAL)
+    resolved["runtime"].setdefault("sharding", NOT_SHARDED)
     resolved["runtime"].setdefault("tf32", False)
     resolved["runtime"].setdefault("fused_adamw", False)
     resolved["runtime"].setdefault("pin_memory", False)
@@ -153,6 +154,7 @@ def _check(tree: MergedTree) -> None:
         raise ConfigError(f"bench.pipeline.resize_ratio is {ratio}; it must be two factors above 0, smallest first.")
     check_precision(runtime["precision"])
     check_memory(runtime["memory"])
+    check_sharding(runtime["sharding"])
     check_class_names(bench["classes"], f"Bench {bench['name']}")
     if len(bench["classes"]) != len(bench["palette"]):
         raise ConfigError(

@@ -31,11 +31,12 @@ RunIdentity: TypeAlias = Mapping[str, JsonValue]
 
 # Folders, logging and tools; the names of the cell, whose content is in other keys.
 _NO_RESULT = frozenset({*PLACES, "custom_hooks", "default_scope", "cell"})
-# What differs between seeds, defaults and conditions that were resolved, and values that other keys hold.
+# What differs between seeds, defaults and conditions that were resolved, values that other keys hold, and which process
+# holds what of the base.
 _NO_RESULT_KEYS = frozenset(
     {"randomness.seed", "train_dataloader.dataset.seed", "bench.default", "bench.defaults", "bench.family"}
     | {"bench.name", "bench.settings", "method.tuned", "method.requires", "method.name", "strategy.settings"}
-    | {"protocol.settings", "protocol.families", "backbone.weights"}
+    | {"protocol.settings", "protocol.families", "backbone.weights", "runtime.sharding"}
 )
 
 # The keys from which all others follow, in the order in which differences are listed.
