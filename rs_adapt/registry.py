@@ -100,10 +100,12 @@ OPTIM_WRAPPER_CONSTRUCTORS = mm.Registry(
 
 @contextmanager
 def quiet_libraries() -> Iterator[None]:
-    """Silence the warnings of mmcv and mmengine about compiled operators, which rs-adapt does not use."""
+    """Silence warnings about what rs-adapt does not do: compiled operators, changes of feature maps in place."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"mmcv|mmseg|mmengine")
         warnings.filterwarnings("ignore", message=".*MultiScaleDeformableAttention.*")
+        # Of `fully_shard`: feature maps are views of tokens.
+        warnings.filterwarnings("ignore", message="FSDP2-wrapped module .* returned a view tensor")
         yield
 
 

@@ -111,6 +111,18 @@ class Backbone(nn.Module):
         """Return the backbone's own parameters, under their names without an adapter."""
         return dict(self._base_params)
 
+    def take_base_parameters(self, parameters: Mapping[str, nn.Parameter]) -> None:
+        """Replace the tensors of `base_parameters` by others with the same values, such as shards of them.
+
+        Args:
+            parameters: Parameters under the same names.
+        """
+        assert parameters.keys() == self._base_params.keys()
+        # Taken now, because a shard alone cannot be hashed.
+        self._filled_sha256 = self.base_sha256()
+        self._base_params = dict(parameters)
+        self._filled_versions = self._versions()
+
     def _versions(self) -> tuple[int, ...]:
         return tuple(param._version for param in self._base_params.values())
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rs_adapt.commands import options
+from rs_adapt.config.execution import require_processes
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -137,6 +138,7 @@ def train(
             as_json=as_json,
         )
         return
+    require_processes(cfg.runtime.get("sharding"), processes or int(os.environ.get("WORLD_SIZE", "1")))
     plan = check(cfg, device=device, resume=resume, overwrite=overwrite, start_from=from_run, teacher=teacher)
     if plan is not None:
         print_plan(cfg, plan, as_json=as_json)

@@ -16,6 +16,7 @@ from mmseg.structures import SegDataSample
 from torch import Tensor, nn
 
 from rs_adapt.config import Cell, compose
+from rs_adapt.config.execution import require_processes
 from rs_adapt.engine.build import build_model
 from rs_adapt.engine.optim import autocast
 from rs_adapt.engine.parameters import build_on_meta
@@ -88,6 +89,7 @@ def compose_methods(
         try:
             texts = [text for text in overrides if method != REFERENCE or not text.strip().startswith(_ADAPTER)]
             cfg = compose(dataclasses.replace(cell, method=method), overrides=texts, weights=weights)
+            require_processes(cfg.runtime.get("sharding"), 1)
             load_libraries(cfg.default_scope)
             # Costs neither memory nor time, and raises errors of constructors before the first measurement.
             build_on_meta(cfg)

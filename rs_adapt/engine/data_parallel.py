@@ -9,6 +9,7 @@ from mmengine.model import MMDistributedDataParallel
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from rs_adapt.engine.sharding import shard_names
 from rs_adapt.errors import ConfigError
 from rs_adapt.processes import sum_over_ranks
 
@@ -33,6 +34,8 @@ class DataParallel(MMDistributedDataParallel):  # type: ignore[misc]
                     f"{name} is a batch norm, which would see the images of one process only. Train with one process, "
                     "or use a norm that treats each image separately (layer or group norm)."
                 )
+        # Shards differ between processes, and have no gradients to average.
+        cls._set_params_and_buffers_to_ignore_for_model(model, shard_names(model))
         on_gpu = next(model.parameters()).is_cuda
         return cls(
             module=model,

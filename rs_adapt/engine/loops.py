@@ -19,6 +19,7 @@ from rs_adapt.engine.build import trains_on_source_val
 from rs_adapt.engine.forward import predict_batch
 from rs_adapt.engine.optim import Precision
 from rs_adapt.engine.parts import segmentor_of, unwrapped
+from rs_adapt.engine.sharding import whole_base
 from rs_adapt.metrics.label_free import LabelFreeMetric
 from rs_adapt.metrics.source_reference import RESULT, SourceReferenceMetric
 from rs_adapt.registry import LOOPS, METRICS
@@ -78,7 +79,7 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
         runner.call_hook("before_val")
         runner.call_hook("before_val_epoch")
         runner.model.eval()
-        with evaluated_weights(runner.model, self.weights):
+        with evaluated_weights(runner.model, self.weights), whole_base(segmentor_of(runner.model).backbone):
             monitors = self._build_monitors()
             scores = {} if self.region == "none" else self._evaluate_set(self.dataloader, self.evaluator)
             reference = scores.pop(RESULT, None)

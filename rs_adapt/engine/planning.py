@@ -17,6 +17,7 @@ from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.recomputing import recompute_blocks
 from rs_adapt.engine.registered import check_registered
 from rs_adapt.engine.results import tuned_values
+from rs_adapt.engine.sharding import check_sharding
 from rs_adapt.engine.tasks import data_check_of
 from rs_adapt.engine.teacher import Teacher, check_teacher
 from rs_adapt.engine.text_weights import check_texts
@@ -68,6 +69,7 @@ def plan_training(
     # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
     model = build_on_meta(cfg)
     recompute_blocks(cfg, model)
+    check_sharding(cfg, model)
     initial = find_initial_weights(cfg, segmentor_of(model), start_from, resume=resume)
     require_trainable(cfg.strategy, has_start=initial is not None)
     require_teacher(cfg.strategy, has_teacher=teacher is not None)

@@ -24,9 +24,11 @@ from torch import Tensor, nn
 
 from rs_adapt.engine.data_parallel import DataParallel
 from rs_adapt.engine.loaders import copy_without_waiting, ends_with_training
+from rs_adapt.engine.parts import segmentor_of, unwrapped
 from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks
+from rs_adapt.engine.sharding import is_shard, shard_base, shards_base
 from rs_adapt.launching import end_with_parent
-from rs_adapt.processes import local_batch_size, rank_and_world_size
+from rs_adapt.processes import local_batch_size, rank_and_world_size, take_from_rank_zero
 from rs_adapt.runs.files import LOG_FILE
 from rs_adapt.signals import HANGUP
 
@@ -66,10 +68,13 @@ class CellRunner(Runner):  # type: ignore[misc]
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Put the model on its device, and with several processes into `DataParallel`."""
+        """Put the model on its device, and with several processes into `DataParallel`, its base sharded if set."""
         if not self.distributed:
             wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
             return wrapped
+        if shards_base(self.cfg):
+            # Before the model is moved, whose base may be too large for the device.
+            shard_base(segmentor_of(model).backbone, torch.device(get_device()))
         return DataParallel.wrap(model.to(get_device()))
 
     def call_hook(self, fn_name: str, **kwargs: Any) -> None:
@@ -80,6 +85,16 @@ class CellRunner(Runner):  # type: ignore[misc]
         if fn_name == "after_train_iter" and kwargs.get("outputs"):
             kwargs["outputs"] = _copy_to_host(kwargs["outputs"])
         super().call_hook(fn_name, **kwargs)
+
+    def _init_model_weights(self) -> None:
+        """Let the model draw its start values, and give every process those of rank 0, except for shards."""
+        if not shards_base(self.cfg):
+            super()._init_model_weights()
+            return
+        model: Any = unwrapped(self.model)
+        if hasattr(model, "init_weights"):
+            model.init_weights()
+            take_from_rank_zero(value for value in model.state_dict().values() if not is_shard(value))
 
     @staticmethod
     def build_dataloader(*args: Any, **kwargs: Any) -> Any:
@@ -139,7 +154,9 @@ def build_runner(
     if pins:
         copy_without_waiting(runner.model)
     recompute_blocks(cfg, runner.model)
-    cast_weights_once(cfg, runner.model)
+    if not shards_base(cfg):
+        # The copies, of all weights at a time, would take the memory that sharding frees.
+        cast_weights_once(cfg, runner.model)
     for hook in hooks:
         runner.register_hook(hook)
     return runner

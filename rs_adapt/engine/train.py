@@ -12,8 +12,9 @@ import torch
 from mmengine.hooks import Hook
 
 from rs_adapt.backbones.weights import read_weights_once
+from rs_adapt.config.execution import require_processes
 from rs_adapt.config.segmentor import backbone_width
-from rs_adapt.engine.build import choose_device, digest_again
+from rs_adapt.engine.build import build_model, choose_device, digest_again
 from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.failures import explain_failures, refuse_misfits, save_and_explain
 from rs_adapt.engine.final_scores import remove_intermediate_files, score_selections
@@ -28,6 +29,7 @@ from rs_adapt.engine.planning import plan_training, start_facts
 from rs_adapt.engine.recorder import Interrupted, Recorder, stop_on_signals
 from rs_adapt.engine.results import make_manifest, make_result, manifest_scores, save_packs
 from rs_adapt.engine.runner import CellRunner, build_runner, keep_loaders_alive
+from rs_adapt.engine.sharding import shards_base
 from rs_adapt.engine.teacher import Teacher, build_teacher
 from rs_adapt.errors import NonFiniteLoss, StoppedElsewhere
 from rs_adapt.processes import leave_process_group, on_rank_zero, process_group, rank_and_world_size
@@ -98,6 +100,7 @@ def train(
         load_libraries(cfg.default_scope)
 
         def begin() -> tuple[RunStart, bool, bool]:
+            require_processes(cfg.runtime.get("sharding"), rank_and_world_size()[1])
             plan = plan_training(
                 cfg,
                 resume=resume,
@@ -232,6 +235,9 @@ def _run(
     notes = (*start.notes, *changes_in_training(run_dir, start.data, digest_again(cfg)))
     start = start.model_copy(update={"notes": notes})
     with explain_failures(run_dir), refuse_misfits(cfg.origin.overrides):
+        if shards_base(cfg):
+            # The other processes have left with their shards. Trained tensors are read from the saved weights.
+            segmentor = build_model(cfg)
         try:
             selections = score_selections(cfg, run_dir, segmentor, on_progress)
         except KeyboardInterrupt as stop:
