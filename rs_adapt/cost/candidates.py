@@ -115,12 +115,12 @@ def build_candidates(cfgs: Mapping[str, ResolvedConfig], on_progress: OnProgress
             recompute_blocks(cfg, model)
             _share_frozen(model, frozen)
             if batch is None:
-                batch = model.data_preprocessor(_random_crops(cfg), True)
+                batch = model.data_preprocessor(random_crops(cfg, cfg.train_dataloader.batch_size), True)
             candidates.append(
                 Candidate(
                     method=method,
                     model=model,
-                    optim_wrapper=_optim_wrapper(model, cfg),
+                    optim_wrapper=build_optimizer(model, cfg),
                     inputs_B3HW=batch["inputs"],
                     samples=batch["data_samples"],
                 )
@@ -150,7 +150,7 @@ def name_method_in_errors(method: str) -> Iterator[None]:
         ) from error
 
 
-def _optim_wrapper(model: nn.Module, cfg: ResolvedConfig) -> OptimWrapper:
+def build_optimizer(model: nn.Module, cfg: ResolvedConfig) -> OptimWrapper:
     """Build the optimizer as the Runner does, without mmengine's log line for every tensor."""
     logger = MMLogger.get_current_instance()
     level = logger.level
@@ -173,9 +173,9 @@ def _share_frozen(model: nn.Module, shared: dict[str, Tensor]) -> None:
             parameter.data = stored
 
 
-def _random_crops(cfg: ResolvedConfig) -> dict[str, list[Tensor] | list[SegDataSample]]:
+def random_crops(cfg: ResolvedConfig, count: int) -> dict[str, list[Tensor] | list[SegDataSample]]:
     """Return a batch as a loader does: noise images (3, H, W) uint8, and a random class for every pixel."""
-    size, count = cfg.bench.crop_px, cfg.train_dataloader.batch_size
+    size = cfg.bench.crop_px
     rng = np.random.default_rng(cfg.randomness.seed)
     images = rng.integers(0, 256, (count, 3, size, size), dtype=np.uint8)
     labels = rng.integers(0, len(cfg.bench.classes), (count, 1, size, size))
