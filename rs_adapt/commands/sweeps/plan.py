@@ -35,6 +35,10 @@ def plan(
     data_root: options.DataRoot = None,
     plugins: options.Plugins = None,
     no_code: sweep.NoCode = False,
+    memory: Annotated[
+        bool,
+        typer.Option("--memory", help="Predict memory on a GPU from shapes instead; needs no GPU, data or weights."),
+    ] = False,
     as_json: options.AsJson = False,
 ) -> None:
     """Measure how long a sweep or a cell takes on this machine, and its memory and disk.
@@ -44,6 +48,8 @@ def plan(
     $ rs-adapt plan configs/sweep/paper_da.toml
 
     $ rs-adapt plan --bench loveda-da --method rein --precision bf16
+
+    $ rs-adapt plan --bench loveda-da --backbone dinov2-g --set runtime.memory=low --memory
     """
     from rs_adapt.commands.sweeps.planning import measure_plan, print_plan
     from rs_adapt.commands.sweeps.selecting import apply_launcher_options, cell_as_sweep, read_sweep, select_cells
@@ -65,6 +71,11 @@ def plan(
             weights=weights,
             data_root=data_root,
         )
+    if memory:
+        from rs_adapt.commands.sweeps.predicting import predict_and_print
+
+        predict_and_print(spec, select_cells(expansion.cells, only), data_root=data_root, as_json=as_json)
+        return
     spec = apply_launcher_options(spec, kind=None, jobs=jobs, gpus=gpus)
     launcher = local_launcher(spec.launcher)
     cost = measure_plan(spec, select_cells(expansion.cells, only), launcher=launcher, data_root=data_root)
