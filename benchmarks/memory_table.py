@@ -3,8 +3,8 @@
     python benchmarks/memory_table.py [--backbones dinov2-s dinov2-b] [--head linear] [--method earth-adapter]
 
 LoveDA at 512 px with its batch sizes (4 crops in generalization, 2 + 2 in adaptation). Needs no GPU, data or weights;
-DINOv3-7B takes some 10 CPU seconds a number. A cell of the table is the peak of all tensors in GiB and the smallest
-card that fits it with the margins of `rs_adapt.cost.cards`.
+DINOv3-7B takes some 5 to 10 CPU seconds a number. A cell of the table is the peak of all tensors in GiB and the
+smallest card that fits it with the margins of `rs_adapt.cost.cards`.
 """
 
 from __future__ import annotations

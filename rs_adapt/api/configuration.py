@@ -141,6 +141,26 @@ def with_values_of_start(cfg: ResolvedConfig) -> ResolvedConfig:
     )
 
 
+def stored_batch_size(cfg: ResolvedConfig) -> int | None:
+    """Return the batch size of the run in a configuration's folder; None where there is none.
+
+    Args:
+        cfg: The configuration of a run that is to be resumed.
+
+    Raises:
+        ConfigError: The run's `config.py` is damaged.
+    """
+    from rs_adapt.config.literals import read_literals
+    from rs_adapt.runs.files import CONFIG_FILE
+
+    file = Path(cfg.work_dir) / CONFIG_FILE
+    if not file.is_file():
+        return None
+    stored = read_literals(file, remedy="Copy the run again, or start again with --overwrite.").values
+    size = stored.get("train_dataloader", {}).get("batch_size")
+    return size if isinstance(size, int) else None
+
+
 def override_texts(overrides: Mapping[str, Any] | Sequence[str]) -> list[str]:
     """Return overrides as `key=value` texts that are read back as the values given."""
     if not isinstance(overrides, Mapping):

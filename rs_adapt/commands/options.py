@@ -116,6 +116,28 @@ BatchSize = Annotated[
     int | None,
     typer.Option("--batch-size", help="Batch size: crops per domain and iteration (default: the bench's).", min=1),
 ]
+# What `--batch-size auto` is parsed as.
+AUTO_BATCH = 0
+
+
+def _parse_batch_size(text: str) -> int:
+    if text == "auto":
+        return AUTO_BATCH
+    if not text.isdecimal() or int(text) < 1:
+        raise typer.BadParameter(f"{text!r} is neither a number from 1 on nor auto.")
+    return int(text)
+
+
+BatchSizeOrAuto = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        help="Batch size: crops per domain and iteration, or auto: at most the bench's, less if memory is short "
+        "(default: the bench's).",
+        metavar="N",
+        parser=_parse_batch_size,
+    ),
+]
 Precision = Annotated[
     str | None,
     typer.Option("--precision", help="fp32 or bf16 (default: fp32, or the run's).", callback=_check_precision),

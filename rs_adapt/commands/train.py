@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shlex
 import sys
@@ -29,7 +30,7 @@ def train(
     untuned: options.Untuned = False,
     protocol: options.Protocol = None,
     iters: options.Iters = None,
-    batch_size: options.BatchSize = None,
+    batch_size: options.BatchSizeOrAuto = None,
     precision: options.Precision = None,
     num_workers: options.NumWorkers = None,
     partial: options.Partial = False,
@@ -77,6 +78,8 @@ def train(
 
     $ rs-adapt train --bench loveda-da --processes 4
 
+    $ rs-adapt train --bench loveda-da --batch-size auto
+
     $ rs-adapt train --bench loveda-da --from RUN --iters 20000 --work-dir work_dirs/longer
 
     $ rs-adapt train --bench loveda-da --backbone mit-b0 --strategy distill --teacher RUN
@@ -94,7 +97,8 @@ def train(
     if "WORLD_SIZE" in os.environ:
         # Set before torch is loaded, which would warn that a search for unused parameters found none.
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
-    cfg = compose(
+    compose_with = functools.partial(
+        compose,
         bench,
         setting=setting,
         direction=direction,
@@ -106,15 +110,19 @@ def train(
         tuned=not untuned,
         protocol=protocol,
         iters=iters,
-        batch_size=batch_size,
         precision=precision,
         num_workers=num_workers,
         partial=partial,
         weights=weights,
         data_root=data_root,
         work_dir=work_dir,
-        overrides=set_ or (),
     )
+    cfg = compose_with(batch_size=batch_size or None, overrides=set_ or ())
+    if batch_size == options.AUTO_BATCH:
+        batch_size = _find_batch_size(cfg, device=device, resume=resume, processes=processes)
+        # The number of an override was the most that is allowed.
+        others = [text for text in set_ or () if not text.strip().startswith("bench.schedule.batch_size.")]
+        cfg = compose_with(batch_size=batch_size, overrides=others)
     named = with_values_of_start(cfg) if resume else cfg
     require_inputs_of_training(named, resume=resume, overwrite=overwrite, start_from=from_run, teacher=teacher)
     if from_run is not None:
@@ -142,6 +150,26 @@ def train(
     plan = check(cfg, device=device, resume=resume, overwrite=overwrite, start_from=from_run, teacher=teacher)
     if plan is not None:
         print_plan(cfg, plan, as_json=as_json)
+
+
+def _find_batch_size(cfg: ResolvedConfig, *, device: str, resume: bool, processes: int | None) -> int:
+    """Return the batch of an interrupted run, or the largest that fits in memory, which is printed."""
+    from rs_adapt.api.configuration import stored_batch_size
+    from rs_adapt.api.progress import error_console
+    from rs_adapt.errors import ConfigError
+
+    if processes not in (None, 1) or "WORLD_SIZE" in os.environ:
+        raise ConfigError(
+            "--batch-size auto looks at the memory of one device, and several processes share the batch. Give a "
+            "number; `rs-adapt plan --memory` predicts what it needs."
+        )
+    if resume and (stored := stored_batch_size(cfg)) is not None:
+        return stored
+    from rs_adapt.cost.batch_size import choose_batch_size
+
+    choice = choose_batch_size(cfg, device=device)
+    error_console().print(choice.describe(), highlight=False, soft_wrap=True)
+    return choice.batch_size
 
 
 def _launch(cfg: ResolvedConfig, processes: int, *, dry_run: bool) -> None:

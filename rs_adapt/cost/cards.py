@@ -11,9 +11,9 @@ FRAGMENTATION = 1.1
 GIB = 2**30
 
 ASSUMED = (
-    "Predicted from shapes, without a GPU. A card fits the peak of all tensors, a tenth more for gaps between them, and "
-    "0.5 GiB for CUDA itself; these two are assumptions. Workspaces within kernels are not counted, and in bf16 what "
-    "CUDA computes in fp32 beside the loss (group norms, softmax of some heads) is counted as bf16."
+    "Predicted from shapes, without a GPU. A card fits the peak of all tensors, a tenth more for gaps between them, "
+    "and 0.5 GiB for CUDA itself; these two are assumptions. Workspaces within kernels are not counted, and in bf16 "
+    "what CUDA computes in fp32 beside the loss (group norms, softmax of some heads) is counted as bf16."
 )
 
 
@@ -25,6 +25,11 @@ def needed_bytes(peak_bytes: int, *, on_gpu: bool = True) -> int:
         on_gpu: Whether the tensors are on a GPU, whose context needs memory of its own.
     """
     return int(peak_bytes * FRAGMENTATION) + (CONTEXT_BYTES if on_gpu else 0)
+
+
+def describe_bytes(size: int) -> str:
+    """Return a size in GiB, or in MiB below one."""
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / 2**20:.0f} MiB"
 
 
 def fitting_cards(peak_bytes: int) -> tuple[int, ...]:

@@ -1,10 +1,11 @@
-"""Prediction of the memory of training from shapes: two iterations of the real model without values."""
+"""Prediction of the memory of training from shapes: an iteration of the real model without values."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
@@ -12,6 +13,7 @@ from torch._subclasses.fake_tensor import (
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
 )
+from torch.optim import Optimizer
 
 from rs_adapt.config.tasks import SEGMENTATION, task_of
 from rs_adapt.cost.candidates import build_optimizer, random_crops
@@ -30,8 +32,6 @@ DeviceType = Literal["cuda", "cpu"]
 
 # CUDA's allocator hands out multiples of it.
 _CUDA_BLOCK_BYTES = 512
-# AdamW makes its state in the first.
-_ITERS = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,8 @@ def predict_memory(
     """Predict the memory of a training iteration of a cell, without data, weights, a GPU, or memory for the model.
 
     The model is that of `train`, with strategy, method, precision and `runtime.memory`; it is built on the meta device
-    and runs two iterations whose tensors have shapes and types only (`rs_adapt.cost.valueless`), while `LiveBytes`
-    counts them. Iterations are those after a warm-up on the source, on crops that hold all classes. Not counted are
+    and runs an iteration whose tensors have shapes and types only (`rs_adapt.cost.valueless`), while `LiveBytes`
+    counts them. The iteration is one after a warm-up on the source, on crops that hold all classes. Not counted are
     workspaces within operations, gaps between tensors, CUDA itself, the loaders, and evaluations.
 
     Args:
@@ -89,7 +89,7 @@ def predict_memory(
         drop_values(model)
         try:
             with assume_values(model, num_classes=len(cfg.bench.classes)):
-                return measure_iterations(cfg, model, batch_size=batch_size, device_type=device_type)
+                return measure_iteration(cfg, model, batch_size=batch_size, device_type=device_type)
         except (
             DataDependentOutputException,
             DynamicOutputShapeException,
@@ -102,10 +102,10 @@ def predict_memory(
             ) from error
 
 
-def measure_iterations(
+def measure_iteration(
     cfg: ResolvedConfig, model: nn.Module, *, batch_size: int | None = None, device_type: DeviceType = "cuda"
 ) -> PredictedMemory:
-    """Run two iterations of a model, with values or without, and count its tensors; see `predict_memory`.
+    """Run an iteration of a model, with values or without, and count its tensors; see `predict_memory`.
 
     Args:
         cfg: The resolved configuration of the model.
@@ -127,8 +127,9 @@ def measure_iterations(
     live.hold((*model.parameters(), *model.buffers()))
     weights_bytes = live.live_bytes
     with live:
-        for _ in range(_ITERS):
-            model.train_step(batch, optim_wrapper)
+        _make_state(optim_wrapper.optimizer)
+        live.restart_peak()
+        model.train_step(batch, optim_wrapper)
     states = optim_wrapper.optimizer.state.values()
     return PredictedMemory(
         batch_size=size,
@@ -136,6 +137,15 @@ def measure_iterations(
         optimizer_bytes=sum(t.nbytes for state in states for t in state.values() if isinstance(t, Tensor)),
         peak_bytes=live.peak_bytes,
     )
+
+
+def _make_state(optimizer: Optimizer) -> None:
+    """Let an optimizer make its state, which it does in its first step."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    optimizer.step()
+    optimizer.zero_grad()
 
 
 def _training_batch(cfg: ResolvedConfig, batch_size: int) -> dict[str, Any]:

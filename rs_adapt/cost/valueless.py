@@ -75,9 +75,7 @@ def assume_values(model: nn.Module, *, num_classes: int) -> Iterator[None]:
 class _AssumedNumbers(TorchDispatchMode):
     """Answers operations whose result, or its size, depends on values."""
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
         if func is _aten._local_scalar_dense.default and isinstance(args[0], FakeTensor):
             return torch.ones((), dtype=args[0].dtype).item()
         if func is _aten.nonzero.default and isinstance(args[0], FakeTensor):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.api.progress import error_console
 from rs_adapt.commands.console import print_json, result_console
-from rs_adapt.cost.cards import ASSUMED, GIB, describe_fit, fitting_cards
+from rs_adapt.cost.cards import ASSUMED, describe_bytes, describe_fit, fitting_cards
 from rs_adapt.errors import RsAdaptError
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _in_words(outcome: PredictedMemory | str) -> str:
     if isinstance(outcome, str):
         return f"not predicted: {outcome}"
     return (
-        f"about {outcome.peak_bytes / GIB:.1f} GiB on a GPU at batch {outcome.batch_size} (weights "
-        f"{outcome.weights_bytes / GIB:.1f}, optimizer {outcome.optimizer_bytes / GIB:.1f}); "
+        f"about {describe_bytes(outcome.peak_bytes)} on a GPU at batch {outcome.batch_size} (weights "
+        f"{describe_bytes(outcome.weights_bytes)}, optimizer {describe_bytes(outcome.optimizer_bytes)}); "
         f"{describe_fit(outcome.peak_bytes)}"
     )

@@ -79,3 +79,45 @@ def test_either_a_file_or_a_cell_is_named(run_verb: Callable[..., Any], options:
     code, _, err = run_verb("plan", *options)
     assert code == 2
     assert "Name either a sweep's file or a cell" in err
+
+
+def test_memory_is_predicted_without_data_or_a_probe(run_verb: Callable[..., Any], probed: list[Any]) -> None:
+    small = ("--head", "linear", "--set", "bench.crop_px=64", "--set", "bench.schedule.batch_size.dg=1")
+    code, out, err = run_verb("plan", "--bench", "synthetic-dg", "--method", "frozen", *small, "--memory", "--json")
+    assert code == 0
+    (kind,) = json.loads(out)["memory"]
+    assert kind["cells"] == 1
+    assert kind["batch_size"] == 1
+    # The 2.8 million weights of nano, in fp32, are most of it.
+    assert 10e6 < kind["weights_bytes"] < kind["peak_bytes"] < 30e6
+    assert kind["fits_on_gib"] == [8, 12, 16, 24, 48, 80]
+    assert "predicting: synthetic" in err
+    assert probed == []
+
+
+def test_each_shape_of_a_sweep_is_predicted_once(
+    run_verb: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, probed: list[Any]
+) -> None:
+    from rs_adapt.cost.predict import PredictedMemory
+    from rs_adapt.errors import ConfigError
+
+    asked: list[tuple[str, str]] = []
+
+    def predict(cfg: Any) -> PredictedMemory:
+        asked.append((cfg.cell.method, cfg.cell.backbone))
+        if cfg.cell.method == "full":
+            raise ConfigError("a part of it computes with values")
+        return PredictedMemory(batch_size=2, weights_bytes=2**30, optimizer_bytes=2**29, peak_bytes=9 * 2**30)
+
+    monkeypatch.setattr("rs_adapt.cost.predict.predict_memory", predict)
+    code, out, _ = run_verb("plan", "paper_da", "--only", "loveda-r2u-da / [lf]*", "--memory")
+    assert code == 0
+    assert asked == [("frozen", "dinov2_l"), ("full", "dinov2_l"), ("lora", "dinov2_l")]
+    lines = out.splitlines()
+    assert lines[0].endswith(
+        "seed 0 and 5 more: about 9.0 GiB on a GPU at batch 2 (weights 1.0 GiB, optimizer 512 MiB); "
+        "fits on cards of 12, 16, 24, 48, 80 GB"
+    )
+    assert lines[1].endswith("seed 0 and 5 more: not predicted: a part of it computes with values")
+    assert lines[3].startswith("Predicted from shapes, without a GPU.")
+    assert probed == []
