@@ -96,8 +96,8 @@ def largest_batch(predict: Callable[[int], int], *, most: int, free_bytes: int) 
     if needs[smallest] > free_bytes:
         raise ConfigError(
             f"--batch-size auto: a batch of 1 needs about {describe_bytes(needs[smallest])}, and "
-            f"{describe_bytes(free_bytes)} are free. Try --set runtime.memory=low, --precision bf16, a smaller --backbone or a smaller "
-            "bench.crop_px; `rs-adapt plan --memory` predicts what they need."
+            f"{describe_bytes(free_bytes)} are free. Try --set runtime.memory=low, --precision bf16, a smaller "
+            "--backbone or a smaller bench.crop_px; `rs-adapt plan --memory` predicts what they need."
         )
     fits, too_large = (most, most + 1) if needs[most] <= free_bytes else (1, most)
     while too_large - fits > 1:
