@@ -11,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class LiveBytes(TorchDispatchMode):
+class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A context that counts the bytes of all tensors that operations within it return, until they are freed.
 
     A storage that several tensors share counts once, wherever its tensors are. What an operation allocates within
@@ -23,7 +23,7 @@ class LiveBytes(TorchDispatchMode):
     """
 
     def __init__(self, *, block_bytes: int = 1) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.block_bytes = block_bytes
         self.live_bytes = 0
         self.peak_bytes = 0

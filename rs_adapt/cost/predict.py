@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
@@ -103,7 +103,7 @@ def predict_memory(
 
 
 def measure_iteration(
-    cfg: ResolvedConfig, model: nn.Module, *, batch_size: int | None = None, device_type: DeviceType = "cuda"
+    cfg: ResolvedConfig, model: Any, *, batch_size: int | None = None, device_type: DeviceType = "cuda"
 ) -> PredictedMemory:
     """Run an iteration of a model, with values or without, and count its tensors; see `predict_memory`.
 

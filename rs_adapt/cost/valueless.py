@@ -42,7 +42,7 @@ def drop_values(model: nn.Module) -> None:
         if isinstance(tensor, nn.Parameter):
             # What nn.Parameter itself sets; its constructor leaves a weak reference, and then nothing can be swapped.
             fake._is_param = True
-        torch.utils.swap_tensors(tensor, fake)
+        torch.utils.swap_tensors(tensor, fake)  # type: ignore[no-untyped-call]
 
 
 @contextmanager
@@ -65,14 +65,14 @@ def assume_values(model: nn.Module, *, num_classes: int) -> Iterator[None]:
         module.register_forward_hook(draw_labels) for module in model.modules() if isinstance(module, PseudoLabeler)
     ]
     try:
-        with _AssumedArrays(), _AssumedNumbers():
+        with _AssumedArrays(), _AssumedNumbers():  # type: ignore[no-untyped-call]
             yield
     finally:
         for handle in handles:
             handle.remove()
 
 
-class _AssumedNumbers(TorchDispatchMode):
+class _AssumedNumbers(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Answers operations whose result, or its size, depends on values."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
