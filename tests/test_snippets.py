@@ -27,6 +27,7 @@ from documents import (
 from PIL import Image
 
 from rs_adapt.commands import app, main
+from rs_adapt.commands.options import AUTO_BATCH
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.errors import IncompatibleCell, RsAdaptError
 from rs_adapt.plugins import forget_plugins
@@ -71,6 +72,9 @@ def compose_cell(values: dict[str, Any]) -> None:
     """Compose the cell of parsed options; what works together or not is another matter than names that exist."""
     names = {name: values[name] for name in CELL if values.get(name) is not None}
     changes = {name: values[name] for name in CHANGES if values.get(name) is not None}
+    if changes.get("batch_size") == AUTO_BATCH:
+        # Found when the training starts.
+        del changes["batch_size"]
     try:
         cell = resolve_cell(values["bench"], tuned=not values.get("untuned"), **names)
         compose(cell, overrides=values.get("set_") or (), weights="random", **changes)
