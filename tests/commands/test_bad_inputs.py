@@ -220,7 +220,7 @@ WITH_NAN[1, 2, 3] = np.nan
         ("f.h5", b"\x89HDF\r\n\x1a\n", "f.h5"),
         ("f.txt", b"", "f.txt is of no known format"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_velocities(
     tmp_path: Path,
