@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -180,6 +180,9 @@ def refuse_resolved(pack: Path, resolver: ResolverFacts | None, *, verb: str) ->
 
 
 def resolving_step(settings: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the step of a data set's pipeline that enlarges its images by a model; None without one."""
-    steps: list[Mapping[str, Any]] = [step for step in settings["pipeline"] if step["type"] == "rs_adapt.ResolveImage"]
-    return steps[0] if steps else None
+    """Return the step of a data set's pipeline that enlarges its images by a model; None without one.
+
+    Data sets of other tasks than segmentation have no pipeline.
+    """
+    pipeline: Sequence[Mapping[str, Any]] = settings.get("pipeline") or ()
+    return next((step for step in pipeline if step["type"] == "rs_adapt.ResolveImage"), None)

@@ -169,9 +169,9 @@ def test_a_map_of_words(trained: Path, scene: Path, run_verb: Verb, tmp_path: Pa
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ("", "a class is named ''"),
+        ("", "names no class"),
         ("road,Road", "holds a name twice"),
-        ("|", "give words to read"),
+        ("|", "Give words to read"),
     ],
 )
 def test_words_that_cannot_be_read_are_refused(

@@ -72,7 +72,9 @@ def test_regions_are_found_by_name() -> None:
 
 @pytest.mark.parametrize("name", ["", "west", "dev7_source", "dev0_target", "dev1", "dev1_side", "test01_source"])
 def test_a_region_that_does_not_exist_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match=r"no synthetic region .* Allowed: north, south, and dev1_source"):
+    with pytest.raises(
+        ConfigError, match=r"no synthetic region .* Allowed: north, south, coarse_south, and dev1_source"
+    ):
         region_named(name)
 
 

@@ -79,11 +79,11 @@ def test_folders_without_training_images_or_with_damage_are_refused(folder: Path
     stack = np.ones((3, 2, 4, 4), np.float32)
     with pytest.raises(DataError, match="There is no training image"):
         write_flow(tmp_path, [("test", stack)], is_periodic=False)
-    with pytest.raises(DataError, match="All velocities of the training images are equal"):
+    with pytest.raises(DataError, match="All values of the training images are equal"):
         write_flow(tmp_path, [("train", stack)], is_periodic=False)
     with pytest.raises(DataError, match="Snapshot 0 of split train has values that are not finite"):
         write_flow(tmp_path, [("train", stack * np.nan)], is_periodic=False)
-    with pytest.raises(DataNotFound, match="holds no prepared velocity images"):
+    with pytest.raises(DataNotFound, match="holds no prepared images"):
         read_facts(tmp_path)
     (tmp_path / "flow.json").write_text("{}")
     with pytest.raises(DataError, match="is damaged. Remove the folder"):
