@@ -26,7 +26,7 @@ def strategy_tables(facts: dict[str, Any]) -> str:
         own = scores(row)
         gains = [result["miou_pct"] - base_of[result["seed"]] for result in row["runs"]]
         share = 100 * mean(gains) / (mean(high) - mean(low))
-        shares = ["-", "-"] if row is floor else [", ".join(f"{gain:+.1f}" for gain in gains), f"{share:.0f} %"]
+        shares = ["-", "-"] if row is floor else [", ".join(f"{gain:+.1f}" for gain in gains), f"{round(share)} %"]
         minutes = [result["minutes"] for result in row["runs"]] if timed else [0.0]
         span = f" {min(minutes):.1f} to {max(minutes):.1f} |" * timed
         lines.append(f"| {row['name']} | {ranged(own)} | {' | '.join(shares)} |{span}")
