@@ -5,9 +5,10 @@ Rules are functions of a subject, listed in `RULES`. Nothing is executed, traine
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from rs_adapt.audit.lint.finding import Finding, Rule, errors_first
+from rs_adapt.audit.lint.finding import Finding, Hit, Reads, Rule, errors_first
 from rs_adapt.audit.lint.rules_classes import band_order, class_list, inference_mode
 from rs_adapt.audit.lint.rules_data import broken_tiles, data_not_checked, label_values, tile_in_train_and_val
 from rs_adapt.audit.lint.rules_deviations import deviates_from_bench, deviates_from_protocol, tuned_on_target_labels
@@ -32,23 +33,24 @@ from rs_adapt.audit.lint.subject import Subject
 from rs_adapt.errors import ConfigError
 from rs_adapt.progress import OnProgress, no_progress
 
-RULES: tuple[Rule[Subject], ...] = tuple(
-    Rule(check=check)
-    for check in (
+
+def _rules(*checks: Callable[[Subject], Iterator[Hit]], reads: Reads | None = None) -> tuple[Rule[Subject], ...]:
+    return tuple(Rule(check=check, reads=reads) for check in checks)
+
+
+RULES = (
+    *_rules(
         target_labels_in_training,
         target_images_in_generalization,
         unseen_labels_in_training,
         val_is_test,
-        selection_on_target_labels,
-        class_list,
-        band_order,
-        label_values,
-        tile_in_train_and_val,
-        image_in_train_and_test,
-        same_ground,
-        pixel_size,
-        broken_tiles,
-        inference_mode,
+        reads="tiles",
+    ),
+    *_rules(selection_on_target_labels),
+    *_rules(class_list, band_order, label_values, tile_in_train_and_val, reads="tiles"),
+    *_rules(image_in_train_and_test, reads="images"),
+    *_rules(same_ground, pixel_size, broken_tiles, inference_mode, reads="tiles"),
+    *_rules(
         deviates_from_protocol,
         deviates_from_bench,
         config_was_edited,
@@ -58,25 +60,8 @@ RULES: tuple[Rule[Subject], ...] = tuple(
         tuned_on_target_labels,
         other_code,
         run_not_finished,
-        data_not_checked,
-    )
-)
-
-# They read folders, labels or windows of tiles, which other tasks than segmentation do not have.
-_OF_TILES = (
-    target_labels_in_training,
-    target_images_in_generalization,
-    unseen_labels_in_training,
-    val_is_test,
-    class_list,
-    band_order,
-    label_values,
-    tile_in_train_and_val,
-    same_ground,
-    pixel_size,
-    broken_tiles,
-    inference_mode,
-    data_not_checked,
+    ),
+    *_rules(data_not_checked, reads="tiles"),
 )
 
 
@@ -92,11 +77,11 @@ def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_pr
         ConfigError: The configuration lacks a key, or a value is of the wrong kind.
         DataError: The index of prepared tiles, a list of images, or an image is damaged.
     """
+    reads: Reads = "tiles" if subject.is_segmentation else "images"
     try:
         if not data:
-            what = "tiles" if subject.is_segmentation else "images"
-            subject = replace(subject, why_not_scanned=f"the {what} were not scanned (--no-data)")
-        elif not subject.is_segmentation:
+            subject = replace(subject, why_not_scanned=f"the {reads} were not scanned (--no-data)")
+        elif reads == "images":
             images, why = image_digests(subject)
             subject = replace(subject, images=images, why_not_scanned=why)
         else:
@@ -104,8 +89,7 @@ def lint(subject: Subject, *, data: bool = True, on_progress: OnProgress = no_pr
             from rs_adapt.audit.lint.tiles import scan_tiles
 
             subject = replace(subject, scan=scan_tiles(subject, on_progress))
-        left_out = (image_in_train_and_test,) if subject.is_segmentation else _OF_TILES
-        rules = [rule for rule in RULES if rule.check not in left_out]
+        rules = [rule for rule in RULES if rule.reads in (None, reads)]
         findings = [one for rule in rules for one in rule.findings(subject, subject.origin)]
     except (LookupError, TypeError, AttributeError) as error:
         raise ConfigError(

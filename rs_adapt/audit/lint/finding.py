@@ -10,6 +10,8 @@ from typing import Generic, Literal, TypeVar
 Subject = TypeVar("Subject")
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
+# Folders of tiles with their labels, or images of scene classification and of captions.
+Reads = Literal["tiles", "images"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +64,15 @@ class Hit:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule(Generic[Subject]):
-    """A function of a subject that yields findings; its docstring is shown to users."""
+    """A function of a subject that yields findings; its docstring is shown to users.
+
+    Attributes:
+        check: The function.
+        reads: What a subject has that the function looks at; None for what every subject has.
+    """
 
     check: Callable[[Subject], Iterator[Hit]]
+    reads: Reads | None = None
 
     @property
     def id(self) -> str:
