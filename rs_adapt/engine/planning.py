@@ -32,9 +32,7 @@ from rs_adapt.runs.records import (
     RunOptions,
     RunStart,
     data_facts,
-    with_initialisation,
-    with_resolver,
-    with_teacher,
+    with_origins,
 )
 from rs_adapt.runs.resolvers import check_resolver
 from rs_adapt.scores.class_sets import class_set
@@ -112,5 +110,4 @@ def start_facts(cfg: ResolvedConfig, plan: TrainingPlan, *, device: str, command
         data={} if NOT_RECORDED in plan.notes else {role: data_facts(of) for role, of in plan.digests.items()},
         notes=plan.notes,
     )
-    started = with_teacher(with_initialisation(start, plan.initialised_from), plan.teacher)
-    return with_resolver(started, plan.resolver)
+    return with_origins(start, initialised_from=plan.initialised_from, teacher=plan.teacher, resolver=plan.resolver)

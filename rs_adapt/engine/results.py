@@ -45,9 +45,7 @@ from rs_adapt.runs.records import (
     TeacherFacts,
     TrainingLine,
     TunedValues,
-    with_initialisation,
-    with_resolver,
-    with_teacher,
+    with_origins,
 )
 from rs_adapt.runs.records.record import SCORES, SIDES
 from rs_adapt.scores.class_sets import ClassSet, class_set
@@ -116,7 +114,7 @@ def make_result(
         environment=environment(),
     )
     result = with_group_scores(result, scored, chosen)
-    return with_teacher(with_initialisation(result, start.initialised_from), start.teacher)
+    return with_origins(result, initialised_from=start.initialised_from, teacher=start.teacher)
 
 
 def tuned_values(cfg: ResolvedConfig) -> TunedValues:
@@ -234,7 +232,7 @@ def make_manifest(
         metrics=scores,
         environment=environment(),
     )
-    return with_resolver(with_teacher(with_initialisation(manifest, initialised_from), teacher), resolver)
+    return with_origins(manifest, initialised_from=initialised_from, teacher=teacher, resolver=resolver)
 
 
 def manifest_scores(result: Result) -> ManifestScores:

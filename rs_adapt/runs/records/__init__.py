@@ -23,9 +23,7 @@ from rs_adapt.runs.records.cell import (
     RunStart,
     TeacherFacts,
     TunedValues,
-    with_initialisation,
-    with_resolver,
-    with_teacher,
+    with_origins,
 )
 from rs_adapt.runs.records.cost import (
     CostRecord,
@@ -136,8 +134,6 @@ __all__ = [
     "data_facts",
     "read_record",
     "record_text",
-    "with_initialisation",
-    "with_resolver",
-    "with_teacher",
+    "with_origins",
     "write_record",
 ]

@@ -164,16 +164,20 @@ class RunStart(Record):
     notes: Sequence[str] = Field(default=(), description="Sentences that one has to know before trusting the scores.")
 
 
-def with_initialisation(record: AnyRecord, initial: InitialisedFrom | None) -> AnyRecord:
-    """Return a record that states the weights that a run started from; unchanged for new ones."""
-    return record if initial is None else record.model_copy(update={"initialised_from": initial})
+def with_origins(
+    record: AnyRecord,
+    *,
+    initialised_from: InitialisedFrom | None = None,
+    teacher: TeacherFacts | None = None,
+    resolver: ResolverFacts | None = None,
+) -> AnyRecord:
+    """Return a record that states the other runs that a run uses; fields without one stay unset, as in older files.
 
-
-def with_resolver(record: AnyRecord, resolver: ResolverFacts | None) -> AnyRecord:
-    """Return a record that states the model that enlarges the images of a run; unchanged without one."""
-    return record if resolver is None else record.model_copy(update={"resolver": resolver})
-
-
-def with_teacher(record: AnyRecord, teacher: TeacherFacts | None) -> AnyRecord:
-    """Return a record that states the run that a student learnt from; unchanged without one."""
-    return record if teacher is None else record.model_copy(update={"teacher": teacher})
+    Args:
+        record: The record.
+        initialised_from: The run whose weights the training started from.
+        teacher: The run that a student learnt from.
+        resolver: The model that enlarges the images.
+    """
+    origins = {"initialised_from": initialised_from, "teacher": teacher, "resolver": resolver}
+    return record.model_copy(update={name: origin for name, origin in origins.items() if origin is not None})
