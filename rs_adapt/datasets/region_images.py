@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from rs_adapt.config import axes, paths
 from rs_adapt.config.tasks import SEGMENTATION, task_of
 from rs_adapt.datasets.prepare import ensure_prepared
+from rs_adapt.datasets.tile_files import list_tiles
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.pictures import open_picture
 from rs_adapt.progress import OnProgress, no_progress
@@ -100,10 +101,10 @@ def find_region_images(
         if not isinstance(folder := folders.get(split), Mapping):
             continue
         images = root / str(folder["img_dir"])
-        files = sorted(path for path in images.rglob(f"*{facts['img_suffix']}") if not path.name.startswith("."))
-        if not files:
+        tiles = list_tiles({"img_dir": images, "img_suffix": facts["img_suffix"]})
+        if not tiles:
             raise DataNotFound(f"{images} holds no *{facts['img_suffix']} images, which {recipe.bench} names.")
-        found[split] = [(file,) for file in files]
+        found[split] = [(tile.image,) for tile in tiles]
     return found
 
 

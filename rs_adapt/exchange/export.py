@@ -17,8 +17,8 @@ from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import check_output_folder, write_folder_atomically
 from rs_adapt.inference.checkpoint import load_model
 from rs_adapt.runs.clearing import refuse_output_in_run
-from rs_adapt.runs.files import MANIFEST_FILE, PACKS_DIR, RESULT_FILE, TENSORS_FILE
-from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.files import MANIFEST_FILE, RESULT_FILE, TENSORS_FILE
+from rs_adapt.runs.packs import read_manifest, run_folder
 from rs_adapt.runs.records import BaseWeights, Manifest, MergedAdapter, Result, read_record
 from rs_adapt.runs.resolvers import refuse_resolved
 from rs_adapt.scores.contradictions import check_manifest, check_result
@@ -149,7 +149,7 @@ def consistent_manifest(checkpoint: Path) -> Manifest:
     """
     manifest = read_manifest(checkpoint)
     refuse_resolved(checkpoint, manifest.resolver, verb="an export or a push")
-    folder = checkpoint.parents[1] if checkpoint.parent.name == PACKS_DIR else checkpoint
+    folder = run_folder(checkpoint)
     result = read_record(folder / RESULT_FILE, Result, error=CheckpointMismatch, remedy="Copy the run again.")
     if result is not None and (sentences := (*check_result(folder, result), *check_manifest(manifest, result))):
         raise CheckpointMismatch(

@@ -17,7 +17,8 @@ from rs_adapt.exchange.anonymous import Anonymizer
 from rs_adapt.exchange.export import EXPORTED_FILES, consistent_manifest
 from rs_adapt.exchange.model_card import CARD_FILE, write_card
 from rs_adapt.progress import OnProgress, no_progress
-from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, PACKS_DIR, TENSORS_FILE
+from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, TENSORS_FILE
+from rs_adapt.runs.packs import run_folder
 from rs_adapt.runs.records import Manifest
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def push_pack(
 def _texts(checkpoint: Path, manifest: Manifest, address: HubAddress) -> tuple[dict[str, bytes], tuple[str, ...]]:
     """Return manifest and card without paths, users and hosts, and the names of the files that this has changed."""
     text = (checkpoint / MANIFEST_FILE).read_text(encoding="utf-8")
-    run = checkpoint.parents[1] if checkpoint.parent.name == PACKS_DIR else checkpoint
+    run = run_folder(checkpoint)
     # Not pushed, but its paths name users whom the manifest may name too.
     start = (run / CELL_FILE).read_text(encoding="utf-8") if (run / CELL_FILE).is_file() else ""
     anonymizer = Anonymizer({}, f"{text}\n{start}")

@@ -22,8 +22,8 @@ from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.errors import CheckpointMismatch, ConfigError, UnknownName
 from rs_adapt.inference.pack_overrides import contains_table, find_refused_keys, split_key, without_training
 from rs_adapt.registry import load_libraries, quiet_libraries
-from rs_adapt.runs.files import CELL_FILE, PACKS_DIR, TENSORS_FILE
-from rs_adapt.runs.packs import pack_folder, read_manifest
+from rs_adapt.runs.files import CELL_FILE, TENSORS_FILE
+from rs_adapt.runs.packs import pack_folder, read_manifest, run_folder
 from rs_adapt.runs.plugins import compare_plugins
 from rs_adapt.runs.records import CellNames, Manifest, RunStart, read_record
 from rs_adapt.runs.resolvers import locate_resolver
@@ -168,8 +168,7 @@ def _is_portable(text: str) -> bool:
 
 def _run_options(folder: Path) -> dict[str, str]:
     """Return data root and weights of the run, if the folder is a run's; paths that no longer exist are left out."""
-    # The pack of a further selection is below the folder of its run.
-    path = (folder.parents[1] if folder.parent.name == PACKS_DIR else folder) / CELL_FILE
+    path = run_folder(folder) / CELL_FILE
     start = read_record(path, RunStart, error=CheckpointMismatch, remedy="Remove it to use the pack alone.")
     if start is None:
         return {}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from rs_adapt.errors import CheckpointMismatch
 from rs_adapt.files import file_sha256, write_folder_atomically
-from rs_adapt.runs.files import HASHES_FILE, MANIFEST_FILE, PACKS_DIR, TENSORS_FILE
-from rs_adapt.runs.packs import read_manifest
+from rs_adapt.runs.files import HASHES_FILE, MANIFEST_FILE, TENSORS_FILE
+from rs_adapt.runs.packs import read_manifest, run_folder
 from rs_adapt.runs.records import Calibration, HashesRecord, Manifest, read_record, record_text, write_record
 
 
@@ -24,7 +24,7 @@ def store_calibration(folder: Path, calibration: Calibration) -> None:
         CheckpointMismatch: The manifest is not as the run wrote it.
     """
     manifest = read_manifest(folder)
-    run_dir = folder.parents[1] if folder.parent.name == PACKS_DIR else folder
+    run_dir = run_folder(folder)
     name = (folder / MANIFEST_FILE).relative_to(run_dir).as_posix()
     hashes = read_record(run_dir / HASHES_FILE, HashesRecord, error=CheckpointMismatch)
     stored = None if hashes is None else hashes.files.get(name)

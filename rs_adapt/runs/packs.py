@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rs_adapt.errors import CheckpointMismatch
-from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, RESULT_FILE, STATE_FILE, TENSORS_FILE
+from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, PACKS_DIR, RESULT_FILE, STATE_FILE, TENSORS_FILE
 from rs_adapt.runs.onnx_files import is_onnx
 from rs_adapt.runs.records import Manifest, read_record
 
@@ -13,6 +13,11 @@ from rs_adapt.runs.records import Manifest, read_record
 def pack_folder(path: Path) -> Path:
     """Return the folder of a run or pack that is named by its folder, or by a file in it."""
     return path.parent if path.is_file() else path
+
+
+def run_folder(pack: Path) -> Path:
+    """Return the folder of the run that a pack's folder belongs to: its own, or for a further selection that above."""
+    return pack.parents[1] if pack.parent.name == PACKS_DIR else pack
 
 
 def find_weights(run: Path) -> tuple[Path, bool]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from rs_adapt.config.wire_ground import pixel_sizes
 from rs_adapt.errors import CheckpointMismatch, ConfigError
 from rs_adapt.files import atomic_file, file_sha256
-from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, PACKS_DIR, RESOLVER_DIR, RESULT_FILE, TENSORS_FILE
+from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, RESOLVER_DIR, RESULT_FILE, TENSORS_FILE
 from rs_adapt.runs.folder import require_outside
-from rs_adapt.runs.packs import pack_folder, read_manifest
+from rs_adapt.runs.packs import pack_folder, read_manifest, run_folder
 from rs_adapt.runs.records import NetworkFacts, ResolverFacts, RunStart, read_record
 
 if TYPE_CHECKING:
@@ -146,8 +146,7 @@ def locate_resolver(pack: Path, facts: ResolverFacts) -> Path:
     Raises:
         CheckpointMismatch: The copy is missing or damaged, or is a different model.
     """
-    run_dir = pack.parents[1] if pack.parent.name == PACKS_DIR else pack
-    folder = run_dir / RESOLVER_DIR
+    folder = run_folder(pack) / RESOLVER_DIR
     wanted = (
         f"{pack} was trained on images that a model of super-resolution enlarges (bench.resolve), SHA-256 "
         f"{facts.sha256[:16]}..."

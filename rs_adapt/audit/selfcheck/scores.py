@@ -18,7 +18,7 @@ from rs_adapt.scores.class_sets import ClassSet, class_set
 from rs_adapt.scores.contradictions import find_contradictions
 from rs_adapt.scores.current import same_means
 from rs_adapt.scores.intervals import interval_facts
-from rs_adapt.scores.resampling import drawn_sums, iou_of_sums, mean_iou, sums_of
+from rs_adapt.scores.resampling import drawn_sums, harmonic_mean, iou_of_sums, mean_iou, sums_of
 from rs_adapt.scores.rounding import plain
 from rs_adapt.scores.stored import absent_of
 from rs_adapt.scores.units import units_of
@@ -220,8 +220,7 @@ def _compare_mean(scores: EvaluationLine | PanelScores, scored: ClassSet, where:
     if scores.iou_pct and not _equal(scores.miou_pct, mean):
         yield f"metrics.jsonl, {where}: mIoU is {scores.miou_pct}, the IoU by class gives {_round(mean)}."
     if isinstance(scores, EvaluationLine) and scores.base_pct is not None and scores.novel_pct is not None:
-        total = scores.base_pct + scores.novel_pct
-        both = 2 * scores.base_pct * scores.novel_pct / total if total else 0.0
+        both = float(harmonic_mean(np.array([scores.base_pct]), np.array([scores.novel_pct]))[0])
         if not _equal(scores.harmonic_mean_pct, both):
             yield (
                 f"metrics.jsonl, {where}: the harmonic mean is {scores.harmonic_mean_pct}, base and novel accuracy "
