@@ -12,7 +12,7 @@ from rs_adapt.path_names import relative_fault
 _CODE_KEYS = {"type", "imports", "custom_imports", "default_scope", "prepared_dir"}
 # What a pack may override: what the model is, and how images become its input. All else is the reader's own.
 _MODEL_KEYS = ("model", "backbone", "head", "method", "strategy", "protocol", "test_cfg", "val_cfg")
-_RUNTIME_KEYS = {"runtime.precision", "runtime.num_workers"}
+_RUNTIME_KEYS = {"runtime.precision", "runtime.num_workers", "runtime.tf32"}
 _BENCH_KEYS = {"name", "family", "title", "direction", "source", "target", "scene_pattern", "shared_scenes", "partial"}
 _BENCH_KEYS |= {"classes", "palette", "ignore_index", "reduce_zero_label", "gsd_m", "img_suffix", "ann_suffix"}
 _BENCH_KEYS |= {"tile_px", "crop_px", "inference", "pipeline", "schedule"}
@@ -29,6 +29,7 @@ _PLACES = ("_dir", "_suffix", "file", "weights")
 # Keys that only training reads are left out; their values, which are not used, may name any class.
 _TRAINING_ONLY = {"optim", "optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "default_hooks"}
 _TRAINING_ONLY |= {"custom_hooks", "env_cfg", "log_level", "log_processor", "visualizer"}
+_TRAINING_ONLY_RUNTIME = {"memory", "sharding", "base_precision", "fused_adamw", "pin_memory"}
 # The end of a key: vectors of class names are in the pack.
 _TRAINING_ONLY_ENDS = {"text_weights"}
 
@@ -39,6 +40,8 @@ def without_training(texts: Sequence[str]) -> list[str]:
 
 
 def _only_trains(parts: Sequence[str]) -> bool:
+    if parts[0] == "runtime":
+        return len(parts) == 2 and parts[1] in _TRAINING_ONLY_RUNTIME
     return parts[0] in _TRAINING_ONLY or parts[-1] in _TRAINING_ONLY_ENDS
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import rs_adapt as rsa
-from rs_adapt.inference.pack_overrides import find_refused_keys
+from rs_adapt.inference.pack_overrides import find_refused_keys, without_training
 
 
 def flatten(node: object, key: str) -> dict[str, object]:
@@ -26,3 +26,13 @@ def test_parts_of_paths_stay_below_the_data(place: str) -> None:
     for key in ("bench.prepare.image_dir", "bench.prepare.crops", "bench.prepare.regions.urban"):
         assert find_refused_keys([f"{key}=['001', '{place}']"]) == [key]
         assert find_refused_keys([f"{key}={place}"]) == [key]
+
+
+def test_a_pack_may_say_how_it_was_trained() -> None:
+    """How a machine held the training is no choice for the reader; what the run computes in is."""
+    training = ["runtime.memory=low", "runtime.sharding=fsdp", "runtime.base_precision=bf16"]
+    training += ["runtime.fused_adamw=True", "runtime.pin_memory=True"]
+    computing = ["runtime.precision=bf16", "runtime.tf32=True", "runtime.num_workers=0"]
+    assert without_training([*training, *computing]) == computing
+    assert find_refused_keys([*training, *computing]) == []
+    assert find_refused_keys(["runtime.other=1", "runtime.memory.type=x"]) == ["runtime.other", "runtime.memory.type"]
