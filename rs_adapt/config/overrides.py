@@ -193,9 +193,14 @@ def _convert(old: Any, override: Override) -> Any:
         return int(new)
     if isinstance(old, list | tuple) and isinstance(new, list | tuple):
         return type(old)(new)
+    remedy = "Give a value of that kind."
+    if override.key.startswith("bench.schedule.batch_size.") and new == words.AUTO:
+        remedy = (
+            "Give a number: the same configuration has to be the same cell on every machine. `rs-adapt train "
+            "--batch-size auto` finds one for a device, and `plan --memory` says what a card fits."
+        )
     raise ConfigError(
-        f"--set {override.key}={override.text}: expected {_kind(old)} as in {old!r}, got {_kind(new)}. "
-        f"Give a value of that kind."
+        f"--set {override.key}={override.text}: expected {_kind(old)} as in {old!r}, got {_kind(new)}. {remedy}"
     )
 
 

@@ -248,3 +248,12 @@ def test_options_that_a_library_knows_make_cells_of_their_own(tmp_path: Path) ->
     assert plain.digest != pissa.digest
     with pytest.raises(ConfigError, match=r"method\.option\.r: there is no such key"):
         expanded(tmp_path, *lines[:2], 'set = ["method.option.r=4"]')
+
+
+def test_a_sweep_states_its_batch_as_a_number(tmp_path: Path) -> None:
+    axes = ('bench = ["synthetic-da"]', 'method = "lora"')
+    with pytest.raises(ConfigError, match=r"expected a whole number.*same cell on every machine.*plan --memory"):
+        expanded(tmp_path, *axes, 'set = ["bench.schedule.batch_size.da=auto"]')
+    with pytest.raises(ConfigError, match="there is no key batch_size"):
+        expanded(tmp_path, *axes, 'batch_size = "auto"')
+    assert expanded(tmp_path, *axes, 'set = ["bench.schedule.batch_size.da=1"]').cells
