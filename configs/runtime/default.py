@@ -24,11 +24,13 @@ default_hooks = dict(
 # One recorder does the work of the state, metrics and selection hooks; all three names stay, because a run is resumed
 # only if its configuration has the same text.
 custom_hooks = [dict(type="rs_adapt.MetricsHook"), dict(type="rs_adapt.SelectionHook")]
-# memory: "low" computes each ViT block again in the backward pass instead of saving what it needs. sharding: "fsdp"
-# shards the frozen base over the processes of a run (docs/guides/scale-out.md). tf32 and fused_adamw change rounding;
-# pin_memory concerns the way of batches to a GPU (docs/guides/training-speed.md).
+# base_precision: "bf16" stores the linear weights of a frozen ViT in bf16 alone, where precision is that too. memory:
+# "low" computes each ViT block again in the backward pass instead of saving what it needs. sharding: "fsdp" shards the
+# frozen base over the processes of a run (docs/guides/scale-out.md). tf32 and fused_adamw change rounding; pin_memory
+# concerns the way of batches to a GPU (docs/guides/training-speed.md).
 runtime = dict(
     precision="fp32",
+    base_precision="fp32",
     num_workers=2,
     memory="normal",
     sharding="none",

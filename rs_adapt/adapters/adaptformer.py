@@ -46,6 +46,8 @@ class ParallelBranch(nn.Module, MidHost):
 class Tap(LayerChange):
     """A norm that also stores its input or its output for the branch."""
 
+    reads_layer = False
+
     def __init__(self, tap: TapPoint) -> None:
         super().__init__()
         self.tap = tap
@@ -60,6 +62,8 @@ class Tap(LayerChange):
 
 class BranchSum(LayerChange):
     """A layer whose output is the sum of its own and the branch's."""
+
+    reads_layer = False
 
     def __init__(self, branch: ParallelBranch, tap: Tap) -> None:
         super().__init__()

@@ -20,6 +20,8 @@ from rs_adapt.registry import MODELS
 class BiasChange(LayerChange):
     """`y = layer(x) + bias`, along the last axis, or over the channels of a convolution."""
 
+    reads_layer = False
+
     def __init__(self, out_dim: int) -> None:
         super().__init__()
         self.bias = nn.Parameter(torch.zeros(out_dim))

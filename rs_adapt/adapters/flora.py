@@ -34,6 +34,8 @@ class TuckerChange(LayerChange):
         scale: The factor s.
     """
 
+    reads_layer = False
+
     def __init__(self, dims: Sequence[int], *, ranks: Sequence[int], scale: float) -> None:
         super().__init__()
         self.scale = scale

@@ -18,6 +18,8 @@ from rs_adapt.registry import MODELS
 class SerialChange(LayerChange, MidHost):
     """`y = layer(x)`, then `y + up(gelu(mid(down(y))))`."""
 
+    reads_layer = False
+
     def __init__(self, embed_dim: int, *, rank: int) -> None:
         super().__init__()
         self.rank = rank

@@ -28,6 +28,8 @@ from rs_adapt.registry import MODELS
 class LoraChange(LayerChange, MidHost):
     """`y = layer(x) + s B mid(A drop(x))` with `down` A (R, in) and `up` B (out, R); `mid`: none by default."""
 
+    reads_layer = False
+
     def __init__(self, in_dim: int, out_dim: int, *, rank: int, scale: float, dropout: float) -> None:
         super().__init__()
         self.rank, self.scale = rank, scale

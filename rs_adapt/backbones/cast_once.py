@@ -1,12 +1,14 @@
-"""Frozen linear layers whose weights are cast to autocast's precision once, and not in every forward pass.
+"""Frozen linear layers whose weights are cast to autocast's precision once, beside the originals or in their place.
 
 Autocast remembers its casts of tensors that train, and of no others: a frozen ViT in bf16 reads all of its weights in
 float32 and writes them in bfloat16 in every pass of student and teacher, and the backward pass keeps each of these
 copies alive. Here one copy serves all passes. Its values are those of autocast's own cast, so outputs and gradients are
-equal bit for bit.
+equal bit for bit. Where nothing else reads the weights, the cast ones can take their place (`store_frozen_weights`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Collection, Iterator
 
 import torch
 from torch import Tensor, nn
@@ -32,8 +34,9 @@ class CastOnce(nn.Linear):
 
     def _cast(self, dtype: torch.dtype) -> tuple[Tensor, Tensor | None]:
         tensors = [self.weight] if self.bias is None else [self.weight, self.bias]
-        # An exchange of `data`, as a move to another device is, leaves the version as it is.
-        key = (dtype, *((tensor.data_ptr(), tensor.device, tensor._version) for tensor in tensors))
+        # An exchange of `data`, as a move to another device is, leaves the version as it is. The storage is named by
+        # itself, because one without values has no address.
+        key = (dtype, *((tensor.untyped_storage()._cdata, tensor.device, tensor._version) for tensor in tensors))
         if self._casts is None or self._casts[0] != key:
             # A tensor made in inference mode could never enter a training step, and the copies outlive the mode.
             with torch.inference_mode(False), torch.no_grad():
@@ -45,9 +48,35 @@ class CastOnce(nn.Linear):
 def cast_frozen_weights_once(module: nn.Module) -> int:
     """Turn the frozen linear layers within a module into `CastOnce`, in place, and return how many there are.
 
-    Subclasses of `nn.Linear` stay what they are.
+    Subclasses of `nn.Linear` stay what they are, and so do layers that are not stored in float32.
     """
-    layers = [each for each in module.modules() if type(each) is nn.Linear and not each.weight.requires_grad]
+    layers = [layer for layer in _frozen_linears(module) if layer.weight.dtype is torch.float32]
     for layer in layers:
         layer.__class__ = CastOnce
     return len(layers)
+
+
+def store_frozen_weights(module: nn.Module, dtype: torch.dtype, *, but: Collection[nn.Module] = ()) -> int:
+    """Store the frozen linear layers within a module in autocast's precision alone, and return how many there are.
+
+    The parameters stay the same objects, so whoever holds one holds the new values. Under autocast to this precision,
+    outputs and gradients are those of before, bit for bit; without autocast the layers do not compute.
+
+    Args:
+        module: The module, changed in place.
+        dtype: Autocast's precision.
+        but: Layers that stay as they are.
+    """
+    left_out = {id(layer) for layer in but}
+    layers = [layer for layer in _frozen_linears(module) if id(layer) not in left_out]
+    for layer in layers:
+        for parameter in layer.parameters():
+            # Leaves the version as it is, by which `Backbone.base_sha256` knows that the weights are the file's.
+            parameter.data = parameter.data.to(dtype)
+    return len(layers)
+
+
+def _frozen_linears(module: nn.Module) -> Iterator[nn.Linear]:
+    for each in module.modules():
+        if type(each) is nn.Linear and not each.weight.requires_grad:
+            yield each

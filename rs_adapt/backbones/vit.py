@@ -8,7 +8,7 @@ Shapes: B batch, N tokens (prefix such as CLS and registers first), D embed, h/w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from rs_adapt.backbones.arguments import check_arguments
 from rs_adapt.backbones.backbone import Backbone
+from rs_adapt.backbones.cast_once import store_frozen_weights
 from rs_adapt.backbones.conversion import Names, VitSize, measure
 from rs_adapt.backbones.features import Features, scale_map, tokens_to_map
 from rs_adapt.backbones.filling import fill_from_state
@@ -153,6 +154,16 @@ class Vit(Backbone):
     def patch_embed(self) -> nn.Module:
         """The convolution that makes patch tokens of pixels, for adapters."""
         return self.get_submodule(self.names.kernel.removesuffix(".weight"))
+
+    def store_base(self, dtype: torch.dtype, *, but: Collection[nn.Module] = ()) -> None:
+        """Store the frozen linear layers of the blocks in autocast's precision alone (see `store_frozen_weights`).
+
+        The hash of the base stays that of the tensors before.
+        """
+        if not any(parameter.is_meta for parameter in self.base_parameters().values()):
+            # The same tensors, whose hash is taken now.
+            self.take_base_parameters(self.base_parameters())
+        store_frozen_weights(self.layers, dtype, but=but)
 
     def replace(self, name: str, module: nn.Module) -> None:
         """Put `module` where the handle `name` of the ViT itself (`patch_embed`) points to."""

@@ -83,6 +83,8 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         **dict.fromkeys(("tf32", "fused_adamw"), False),
         # Batches are copied to a GPU from memory that can be moved.
         "pin_memory": False,
+        # Frozen weights are stored as their file has them.
+        "base_precision": "fp32",
         # What the backward pass needs is kept.
         "memory": "normal",
         # Of several processes, each holds the whole base.

@@ -8,7 +8,8 @@ from typing import Literal, get_args
 
 from rs_adapt.errors import ConfigError, UnknownName
 
-PRECISIONS = ("fp32", "bf16")
+FP32, BF16 = "fp32", "bf16"
+PRECISIONS = (FP32, BF16)
 # What the backward pass needs is saved, or computed again block by block.
 NORMAL, LOW = "normal", "low"
 # Of several processes, each holds the whole frozen base, or a shard of it.
@@ -50,6 +51,38 @@ def check_memory(name: object) -> None:
     """
     if name not in (NORMAL, LOW):
         raise ConfigError(f"runtime.memory is {name!r}. Allowed: {NORMAL} or {LOW}.")
+
+
+def check_base_precision(name: object, precision: object) -> None:
+    """Refuse a value of `runtime.base_precision` that is none of `PRECISIONS`, or that the forward pass does not have.
+
+    Args:
+        name: The value.
+        precision: Value of `runtime.precision`, checked before.
+
+    Raises:
+        ConfigError: It is.
+    """
+    if name not in PRECISIONS:
+        raise ConfigError(f"runtime.base_precision is {name!r}. Allowed: {' or '.join(PRECISIONS)}.")
+    if name == BF16 != precision:
+        raise ConfigError(
+            f"runtime.base_precision={BF16} stores the frozen base in the precision of the forward pass, and that is "
+            f"{precision}. Add --precision {BF16}, or leave it out."
+        )
+
+
+def refuse_base_precision(name: object, task: str) -> None:
+    """Refuse a value of `runtime.base_precision` other than "fp32" for a task whose bases are stored in fp32.
+
+    Raises:
+        ConfigError: The value is a different one.
+    """
+    if name != FP32:
+        raise ConfigError(
+            f"runtime.base_precision={name} is made for segmentation, and the task of this bench is {task}. Leave it "
+            "out."
+        )
 
 
 def check_sharding(name: object) -> None:

@@ -259,6 +259,7 @@ class RuntimeFacts(TypedDict):
     """The use of the machine by a run."""
 
     precision: str
+    base_precision: str
     num_workers: int
     memory: str
     sharding: str

@@ -29,9 +29,9 @@ PLACES = (
     "launcher",
 )
 # Keys at any depth: loaders' processes and how batches reach a GPU (samples do not depend on them), what is computed
-# again in the backward pass and which process holds what of the base (gradients depend on neither), and texts for
-# people.
-IGNORED = ("num_workers", "persistent_workers", "pin_memory", "memory", "sharding", *WORDING)
+# again in the backward pass, which process holds what of the base, and whether it is cast before the forward pass or in
+# it (gradients depend on none of them), and texts for people.
+IGNORED = ("num_workers", "persistent_workers", "pin_memory", "memory", "sharding", "base_precision", *WORDING)
 
 # JSON values by dotted key.
 Settings: TypeAlias = Mapping[str, JsonValue]

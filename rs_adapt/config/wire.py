@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import wire_data, wire_ground, wire_model, wire_open, wire_protocol, wire_regions, words
 from rs_adapt.config.added_keys import absent_classes_in, absent_classes_of
 from rs_adapt.config.class_names import check_class_names
-from rs_adapt.config.execution import NORMAL, NOT_SHARDED, check_memory, check_precision, check_sharding
+from rs_adapt.config.execution import (
+    FP32,
+    NORMAL,
+    NOT_SHARDED,
+    check_base_precision,
+    check_memory,
+    check_precision,
+    check_sharding,
+)
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError
 
@@ -46,6 +54,7 @@ def wire(
     resolved["protocol"].setdefault("ignored_pixels", "left_out")
     resolved["runtime"].setdefault("memory", NORMAL)
     resolved["runtime"].setdefault("sharding", NOT_SHARDED)
+    resolved["runtime"].setdefault("base_precision", FP32)
     resolved["runtime"].setdefault("tf32", False)
     resolved["runtime"].setdefault("fused_adamw", False)
     resolved["runtime"].setdefault("pin_memory", False)
@@ -153,6 +162,7 @@ def _check(tree: MergedTree) -> None:
     if ratio[0] > ratio[1]:
         raise ConfigError(f"bench.pipeline.resize_ratio is {ratio}; it must be two factors above 0, smallest first.")
     check_precision(runtime["precision"])
+    check_base_precision(runtime["base_precision"], runtime["precision"])
     check_memory(runtime["memory"])
     check_sharding(runtime["sharding"])
     check_class_names(bench["classes"], f"Bench {bench['name']}")

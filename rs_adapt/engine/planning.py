@@ -14,7 +14,7 @@ from rs_adapt.engine.environment import environment
 from rs_adapt.engine.initial import find_initial_weights
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of
-from rs_adapt.engine.recomputing import recompute_blocks
+from rs_adapt.engine.recomputing import recompute_blocks, store_base
 from rs_adapt.engine.registered import check_registered
 from rs_adapt.engine.results import tuned_values
 from rs_adapt.engine.sharding import check_sharding
@@ -68,6 +68,7 @@ def plan_training(
     model = build_on_meta(cfg)
     recompute_blocks(cfg, model)
     check_sharding(cfg, model)
+    store_base(cfg, model)
     initial = find_initial_weights(cfg, segmentor_of(model), start_from, resume=resume)
     require_trainable(cfg.strategy, has_start=initial is not None)
     require_teacher(cfg.strategy, has_teacher=teacher is not None)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from rs_adapt.engine.data_parallel import DataParallel
 from rs_adapt.engine.loaders import copy_without_waiting, ends_with_training
 from rs_adapt.engine.parts import segmentor_of, unwrapped
-from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks
+from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks, store_base
 from rs_adapt.engine.sharding import is_shard, shard_base, shards_base
 from rs_adapt.launching import end_with_parent
 from rs_adapt.processes import local_batch_size, rank_and_world_size, take_from_rank_zero
@@ -68,7 +68,9 @@ class CellRunner(Runner):  # type: ignore[misc]
         return logger
 
     def wrap_model(self, model_wrapper_cfg: dict[str, Any] | None, model: nn.Module) -> nn.Module:
-        """Put the model on its device, and with several processes into `DataParallel`, its base sharded if set."""
+        """Put the model on its device, and with several processes into `DataParallel`; its base as it is configured."""
+        # Before the model is moved, so that the device never holds the base in fp32.
+        store_base(self.cfg, model)
         if not self.distributed:
             wrapped: nn.Module = super().wrap_model(model_wrapper_cfg, model)
             return wrapped
@@ -154,9 +156,7 @@ def build_runner(
     if pins:
         copy_without_waiting(runner.model)
     recompute_blocks(cfg, runner.model)
-    if not shards_base(cfg):
-        # The copies, of all weights at a time, would take the memory that sharding frees.
-        cast_weights_once(cfg, runner.model)
+    cast_weights_once(cfg, runner.model)
     for hook in hooks:
         runner.register_hook(hook)
     return runner

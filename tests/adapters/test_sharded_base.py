@@ -99,6 +99,24 @@ def test_every_family_has_equal_gradients(family: str) -> None:
     _check_shards(vit)
 
 
+def test_a_base_in_bf16_is_sharded_with_equal_numbers() -> None:
+    vit = FAMILIES["dinov3"]()
+    vit.adapter = Lora(embed_dim=32, depth=4, mlp_dim=MLP_DIM["dinov3"], rank=4)
+    attach(vit.adapter, vit)
+    _move(vit)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        expected = [*_results(vit)[0], *_results(vit)[1], *_predicted(vit)]
+        digest = vit.base_sha256()
+        vit.store_base(torch.bfloat16)
+        shard_base(vit, torch.device("cpu"))
+        assert {p.dtype for p in vit.base_parameters().values()} == {torch.float32, torch.bfloat16}
+        found = [*_results(vit)[0], *_results(vit)[1]]
+        with whole_base(vit):
+            found += _predicted(vit)
+    assert _equal(found, expected)
+    assert vit.base_sha256() == digest
+
+
 def test_a_part_is_freed_before_the_next_is_moved(monkeypatch: pytest.MonkeyPatch) -> None:
     vit = FAMILIES["dinov3"]()
     parts = [vit.embeddings, *vit.layers]

@@ -29,6 +29,8 @@ class MovedPart(LayerChange):
         train_bias: Whether the bias trains too, as a difference to the frozen one.
     """
 
+    reads_layer = False
+
     def __init__(self, in_dim: int, out_dim: int, *, ranks: dict[str, int], train_bias: bool = False) -> None:
         super().__init__()
         self.parts = tuple(ranks)

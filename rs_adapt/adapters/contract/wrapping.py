@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -23,7 +23,14 @@ PATCH_EMBED = "patch_embed"
 
 
 class LayerChange(nn.Module):
-    """A method's change of one layer; its tensors belong to the adapter, not to the layer."""
+    """A method's change of one layer; its tensors belong to the adapter, not to the layer.
+
+    Attributes:
+        reads_layer: Whether the forward pass reads the layer's own tensors. False where it calls the layer as it is, so
+            that these tensors may be stored in the precision in which the layer computes.
+    """
+
+    reads_layer: ClassVar[bool] = True
 
     def bind(self, base: nn.Module) -> None:
         """Check the layer, or derive constants from its weight; called once, before the first forward pass."""
@@ -185,6 +192,18 @@ def require_plain(method: str, base: nn.Module) -> None:
             "methods that change weights (sam_parser, hclip, norm, peft:...) before all others, and only one of "
             "them for the same layers."
         )
+
+
+def layers_read_by_changes(vit: nn.Module) -> list[nn.Module]:
+    """Return the plain layers below changes that read the layer's tensors in their forward pass."""
+    found: list[nn.Module] = []
+    for module in vit.modules():
+        if isinstance(module, Wrapped) and module._change[0].reads_layer:
+            base = module.base
+            while isinstance(base, Wrapped):
+                base = base.base
+            found.append(base)
+    return found
 
 
 @torch.no_grad()

@@ -17,6 +17,9 @@ _WEIGHTS = ("weights", "text_weights")
 _NO_SCORE_STARTS = (
     "runtime.num_workers",
     "runtime.pin_memory",
+    "runtime.memory",
+    "runtime.sharding",
+    "runtime.base_precision",
     "log_",
     "visualizer",
     "env_cfg.mp_cfg",
