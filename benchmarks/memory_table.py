@@ -15,17 +15,20 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from rs_adapt.api.configuration import compose
-from rs_adapt.config.execution import LOW, NORMAL, PRECISIONS
+from rs_adapt.config.execution import BF16, FP32, LOW, NORMAL
 from rs_adapt.cost.cards import GIB, fitting_cards
 from rs_adapt.cost.predict import predict_memory
 from rs_adapt.registry import load_libraries, quiet_libraries
 
 BACKBONES = ("dinov2-s", "dinov2-b", "dinov2-l", "dinov2-g", "dinov3-7b")
 SETTINGS = ("dg", "da")
+# Precision of the forward pass, and of the base.
+COLUMNS = {"fp32": (FP32, FP32), "bf16": (BF16, FP32), "bf16 base": (BF16, BF16)}
 
 
-def entry(setting: str, backbone: str, precision: str, memory: str, args: argparse.Namespace) -> str:
+def entry(setting: str, backbone: str, column: str, memory: str, args: argparse.Namespace) -> str:
     """Return the predicted peak and the smallest card that fits it."""
+    precision, base = COLUMNS[column]
     cfg = compose(
         f"loveda-{setting}",
         backbone=backbone,
@@ -33,7 +36,7 @@ def entry(setting: str, backbone: str, precision: str, memory: str, args: argpar
         method=args.method,
         precision=precision,
         weights="random",
-        overrides=[f"runtime.memory={memory}"],
+        overrides=[f"runtime.memory={memory}", f"runtime.base_precision={base}"],
     )
     with quiet_libraries():
         load_libraries(cfg.default_scope)
@@ -50,11 +53,12 @@ def main() -> None:
     parser.add_argument("--head", default="linear")
     parser.add_argument("--method", default="earth-adapter")
     args = parser.parse_args()
-    print("| backbone | setting | fp32 | fp32, low | bf16 | bf16, low |")
-    print("|---|---|---|---|---|---|")
+    titles = [title for name in COLUMNS for title in (name, f"{name}, low")]
+    print(f"| backbone | setting | {' | '.join(titles)} |")
+    print(f"|---|---|{'---|' * len(titles)}")
     for backbone in args.backbones:
         for setting in args.settings:
-            entries = [entry(setting, backbone, p, m, args) for p in PRECISIONS for m in (NORMAL, LOW)]
+            entries = [entry(setting, backbone, column, m, args) for column in COLUMNS for m in (NORMAL, LOW)]
             print(f"| {backbone} | {setting} | {' | '.join(entries)} |", flush=True)
 
 

@@ -20,7 +20,7 @@ from rs_adapt.config.execution import require_processes
 from rs_adapt.engine.build import build_model
 from rs_adapt.engine.optim import autocast
 from rs_adapt.engine.parameters import build_on_meta
-from rs_adapt.engine.recomputing import recompute_blocks
+from rs_adapt.engine.recomputing import recompute_blocks, store_base
 from rs_adapt.errors import ConfigError, NonFiniteLoss
 from rs_adapt.progress import OnProgress
 from rs_adapt.registry import load_libraries
@@ -91,8 +91,8 @@ def compose_methods(
             cfg = compose(dataclasses.replace(cell, method=method), overrides=texts, weights=weights)
             require_processes(cfg.runtime.get("sharding"), 1)
             load_libraries(cfg.default_scope)
-            # Costs neither memory nor time, and raises errors of constructors before the first measurement.
-            build_on_meta(cfg)
+            # Costs neither memory nor time, and raises what the method refuses before the first measurement.
+            store_base(cfg, build_on_meta(cfg))
         except (ConfigError, ImportError) as error:
             if method == REFERENCE:
                 raise
@@ -113,6 +113,7 @@ def build_candidates(cfgs: Mapping[str, ResolvedConfig], on_progress: OnProgress
             torch.manual_seed(cfg.randomness.seed)
             model = build_model(cfg)
             recompute_blocks(cfg, model)
+            store_base(cfg, model)
             _share_frozen(model, frozen)
             if batch is None:
                 batch = model.data_preprocessor(random_crops(cfg, cfg.train_dataloader.batch_size), True)
@@ -169,7 +170,8 @@ def _share_frozen(model: nn.Module, shared: dict[str, Tensor]) -> None:
         # A method that wraps a layer puts it one level deeper, under the name `base`.
         key = ".".join(part for part in name.split(".") if part != "base")
         stored = shared.setdefault(key, parameter.data)
-        if stored.shape == parameter.shape and torch.equal(stored, parameter.data):
+        same_kind = (stored.shape, stored.dtype) == (parameter.shape, parameter.dtype)
+        if same_kind and torch.equal(stored, parameter.data):
             parameter.data = stored
 
 

@@ -20,7 +20,7 @@ from rs_adapt.cost.candidates import build_optimizer, random_crops
 from rs_adapt.cost.live_bytes import LiveBytes
 from rs_adapt.cost.valueless import assume_values, drop_values
 from rs_adapt.engine.parameters import build_on_meta
-from rs_adapt.engine.recomputing import recompute_blocks
+from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks, store_base
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.strategies import SelfTraining
@@ -57,8 +57,8 @@ def predict_memory(
 ) -> PredictedMemory:
     """Predict the memory of a training iteration of a cell, without data, weights, a GPU, or memory for the model.
 
-    The model is that of `train`, with strategy, method, precision and `runtime.memory`; it is built on the meta device
-    and runs an iteration whose tensors have shapes and types only (`rs_adapt.cost.valueless`), while `LiveBytes`
+    The model is that of `train`, with strategy, method, precision and its base as configured; it is built on the meta
+    device and runs an iteration whose tensors have shapes and types only (`rs_adapt.cost.valueless`), while `LiveBytes`
     counts them. The iteration is one after a warm-up on the source, on crops that hold all classes. Not counted are
     workspaces within operations, gaps between tensors, CUDA itself, the loaders, and evaluations.
 
@@ -86,6 +86,8 @@ def predict_memory(
     with quiet_libraries():
         model = build_on_meta(cfg).train()
         recompute_blocks(cfg, model)
+        store_base(cfg, model)
+        cast_weights_once(cfg, model)
         drop_values(model)
         try:
             with assume_values(model, num_classes=len(cfg.bench.classes)):

@@ -84,6 +84,26 @@ def test_overrides_of_adapters_reach_the_methods_that_have_one() -> None:
     assert "model.backbone.adapter.rank: there is no such key" in refused["full"]
 
 
+def test_a_base_in_bf16_is_shared_where_it_is_stored_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    choose_device("cpu")
+    cfgs, refused = ready(["sam_parser", "lora", "full"], "runtime.precision=bf16", "runtime.base_precision=bf16")
+    assert list(refused) == ["full"]
+    assert "trains all of it" in refused["full"]
+    candidates = {each.method: each for each in build_candidates(cfgs, quiet)}
+    kinds, where = (
+        {name: {key: get(p) for key, p in each.model.backbone.base_parameters().items()} for name, each in of.items()}
+        for get, of in ((lambda p: p.dtype, candidates), (lambda p: p.data_ptr(), candidates))
+    )
+    assert where["lora"] == where["frozen"]
+    assert set(kinds["lora"].values()) == {torch.float32, torch.bfloat16}
+    # It reads the weights that it changes.
+    read = {key for key, kind in kinds["sam_parser"].items() if kind is not kinds["lora"][key]}
+    assert read
+    assert {key for key in where["lora"] if where["sam_parser"][key] != where["lora"][key]} == read
+    candidates["sam_parser"].train()
+
+
 def test_a_fault_that_concerns_the_reference_too_is_an_error() -> None:
     with pytest.raises(ConfigError, match="optim.lrr: there is no such key"):
         ready(["earth_adapter"], "optim.lrr=1")

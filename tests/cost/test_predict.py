@@ -12,7 +12,7 @@ from rs_adapt.api.configuration import compose
 from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.segmentor import leave_texts_out, segmentor_config
 from rs_adapt.cost.predict import measure_iteration, predict_memory
-from rs_adapt.engine.recomputing import recompute_blocks
+from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks, store_base
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.registry import MODELS, load_libraries, quiet_libraries
 
@@ -34,6 +34,8 @@ def real_model(cfg: Cfg) -> Any:
     with quiet_libraries():
         model = MODELS.build(settings["model"]).train()
         recompute_blocks(cfg, model)
+        store_base(cfg, model)
+        cast_weights_once(cfg, model)
     return model
 
 
@@ -56,7 +58,9 @@ CASES = [
     ("synthetic-dg", (), {"method": "frozen"}),
     ("synthetic-dg", ("runtime.memory=low",), {"method": "earth-adapter"}),
     ("synthetic-dg", (), {"method": "full", "precision": "bf16"}),
+    ("synthetic-dg", ("runtime.memory=low",), {"method": "earth-adapter", "precision": "bf16"}),
     ("synthetic-da", (), {"method": "earth-adapter"}),
+    ("synthetic-da", ("runtime.base_precision=bf16",), {"method": "earth-adapter", "precision": "bf16"}),
     pytest.param("synthetic-dg", (), {"method": "lora"}, marks=pytest.mark.slow),
     pytest.param("synthetic-da", ("runtime.memory=low",), {"method": "lora"}, marks=pytest.mark.slow),
     pytest.param("synthetic-dg", (), {"head": "mask2former-small", "method": "rein"}, marks=pytest.mark.slow),
@@ -99,6 +103,21 @@ def test_memory_grows_with_the_batch_and_shrinks_with_recomputation() -> None:
     assert low.peak_bytes < 0.7 * two.peak_bytes
 
 
+def test_copies_in_bf16_count_and_a_base_in_bf16_needs_none() -> None:
+    low = ("synthetic-dg", "runtime.memory=low")
+    fp32, bf16, stored = (
+        predict_memory(make_cfg(*low, f"runtime.base_precision={base}", precision=precision, method="frozen"))
+        for precision, base in (("fp32", "fp32"), ("bf16", "fp32"), ("bf16", "bf16"))
+    )
+    # 12 weights of D x D in each of nano's blocks, and a bias in each layer.
+    width, depth = 192, 6
+    linear_bytes = 4 * depth * (12 * width**2 + 9 * width)
+    assert bf16.weights_bytes == fp32.weights_bytes
+    assert bf16.weights_bytes - stored.weights_bytes == pytest.approx(linear_bytes / 2, rel=0.01)
+    # Nothing of a frozen base is saved, so the copies alone are in the difference.
+    assert bf16.peak_bytes - stored.peak_bytes == pytest.approx(linear_bytes, rel=0.02)
+
+
 def test_full_training_has_adams_state_of_every_weight() -> None:
     predicted = predict_memory(make_cfg("synthetic-dg", method="full"))
     # Two fp32 numbers a weight; every tensor also counts its steps, and buffers have no state.
@@ -120,5 +139,7 @@ def test_what_cannot_be_predicted_is_refused_in_words() -> None:
         predict_memory(compose("synthetic-classes-b2n"))
     with pytest.raises(ConfigError, match="distill needs a trained teacher"):
         predict_memory(make_cfg("synthetic-dg", strategy="distill"))
+    with pytest.raises(IncompatibleCell, match="method full trains all of it"):
+        predict_memory(make_cfg("synthetic-dg", "runtime.base_precision=bf16", precision="bf16", method="full"))
     with pytest.raises(IncompatibleCell, match="blocks of a ViT"):
         predict_memory(make_cfg("synthetic-dg", "runtime.memory=low", backbone="mit-b0", method="full"))
