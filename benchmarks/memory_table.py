@@ -23,7 +23,7 @@ from rs_adapt.registry import load_libraries, quiet_libraries
 BACKBONES = ("dinov2-s", "dinov2-b", "dinov2-l", "dinov2-g", "dinov3-7b")
 SETTINGS = ("dg", "da")
 # Precision of the forward pass, and of the base.
-COLUMNS = {"fp32": (FP32, FP32), "bf16": (BF16, FP32), "bf16 base": (BF16, BF16)}
+COLUMNS = {"fp32": (FP32, FP32), "bf16": (BF16, FP32), "bf16, base": (BF16, BF16)}
 
 
 def entry(setting: str, backbone: str, column: str, memory: str, args: argparse.Namespace) -> str:
