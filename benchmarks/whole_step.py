@@ -3,21 +3,28 @@
     OMP_NUM_THREADS=1 python benchmarks/whole_step.py                        # ViT-S, adaptation, 224 px, 1 + 1 images
     python benchmarks/whole_step.py --backbone dinov2_b --crop-px 280 --batch 2 --setting dg
     python benchmarks/whole_step.py --table                                  # and where the time goes, by operator
-    python benchmarks/whole_step.py --forms ours-bf16 once-bf16              # forms by name, the first is the reference
+    python benchmarks/whole_step.py --forms ours-bf16 cast-bf16              # forms by name, the first is the reference
+    python benchmarks/whole_step.py --forms ours-fp32 blocks-fp32 --trace step.json   # a profiled step of the last form
 
 Earth-Adapter with Mask2Former; steps of `gpu_speed/trainers.py` (model, strategy, optimizer, without loader and hooks),
 plain forms of `gpu_speed/plain.py`. All forms have the same weights, images and draws and take turns in one process;
 times are CPU seconds of the process, since the wall clock of a busy machine says little. The ratio is that of the first
-form's median to a form's. `compiled-...`, `blocks-...` and `joined-...` are forms of `gpu_speed`; `cast-bf16` is ours
-with frozen weights cast in every pass, `channels-last-fp32` ours with the head's convolutions in that layout.
+form's median to a form's. `blocks-...` is ours with `runtime.compile=blocks`, `compiled-...` ours with the whole
+backbone compiled, `joined-...` see `gpu_speed`; `cast-bf16` is ours with frozen weights cast in every pass,
+`channels-last-fp32` ours with the head's convolutions in that layout. Of compiled forms, the first step is stated beside,
+with the time of the compiler's processes: it compiles, or reads what an earlier run left in inductor's cache.
+
+`--trace FILE` writes a step of the last form for chrome://tracing or ui.perfetto.dev; `--table` sums up such steps.
 """
 
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -57,10 +64,17 @@ def main() -> None:
     parser.add_argument("--forms", nargs="+", default=list(FORMS), help="such as plain-fp32, ours-bf16, cast-bf16")
     parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of the configuration")
     parser.add_argument("--table", action="store_true", help="a profiled step of each form, by kind of operator")
+    parser.add_argument("--trace", type=Path, metavar="FILE", help="write a Chrome trace of a step of the last form")
     args = parser.parse_args()
     with quiet_libraries():
         trainers = {form: build(form, args) for form in args.forms}
-        losses = {form: float(trainer.step(1)["loss"].detach()) for form, trainer in trainers.items()}
+        losses, first_steps = {}, {}
+        for form, trainer in trainers.items():
+            begun_s, begun_cpu_s = time.perf_counter(), _cpu_s()
+            losses[form] = float(trainer.step(1)["loss"].detach())
+            # A second pass of a compiled form meets tensors that a first one left behind.
+            trainer.step(2)
+            first_steps[form] = (time.perf_counter() - begun_s, _cpu_s() - begun_cpu_s)
         jobs = [TimedJob(name=form, prepare=lambda number: None, run=_steps(trainers[form])) for form in trainers]
         seconds = take_turns(jobs, rounds=args.repeats, clock=time.process_time)
         print(
@@ -77,9 +91,17 @@ def main() -> None:
                 f"{abs(losses[form] - losses[first]) / abs(losses[first]):.1e})",
                 flush=True,
             )
+            if form.startswith(("blocks", "compiled")):
+                wall_s, cpu_s = first_steps[form]
+                print(f"    first two steps with compiling: {cpu_s:.0f} CPU s, {wall_s:.0f} s by the clock", flush=True)
         if args.table:
             for form, trainer in trainers.items():
                 print(form, _by_kind(trainer), flush=True)
+        if args.trace is not None:
+            with profile(activities=[ProfilerActivity.CPU]) as profiler:
+                trainers[args.forms[-1]].step(9_999)
+            profiler.export_chrome_trace(str(args.trace))
+            print(f"Chrome trace of a step of {args.forms[-1]}: {args.trace}")
 
 
 def build(form: str, args: argparse.Namespace) -> Trainer:
@@ -101,8 +123,14 @@ def build(form: str, args: argparse.Namespace) -> Trainer:
 
 def _steps(trainer: Trainer) -> Callable[[], object]:
     # Never a tenth iteration, which has a further pass of the student.
-    numbers = iter(number for number in range(2, 10_000) if number % 10)
+    numbers = iter(number for number in range(3, 10_000) if number % 10)
     return lambda: trainer.step(next(numbers))
+
+
+def _cpu_s() -> float:
+    """Return the CPU seconds of this process and of the compilers that it has waited for."""
+    children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + children.ru_utime + children.ru_stime
 
 
 def _cast_every_time(model: Any) -> None:

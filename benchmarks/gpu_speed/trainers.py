@@ -24,6 +24,7 @@ from gpu_speed.joined import JoinedSelfTraining
 from gpu_speed.plain import plain_model
 from gpu_speed.works import Work
 from rs_adapt.config import compose, resolve_cell
+from rs_adapt.engine.compiling import compile_blocks, compiler_settings
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.recomputing import cast_weights_once
 from rs_adapt.engine.state import seed_iteration
@@ -125,6 +126,8 @@ def build_form(form: str, ours: Trainer, cfg: Any, *, generate: bool = False) ->
         model.__class__ = JoinedSelfTraining
     elif form == "blocks":
         model = copy.deepcopy(ours.model)
+        # For the life of the process, which has several forms.
+        compiler_settings().__enter__()
         compile_blocks(segmentor_of(model).backbone, backend=backend)
     else:
         model = copy.deepcopy(ours.model)
@@ -134,12 +137,6 @@ def build_form(form: str, ours: Trainer, cfg: Any, *, generate: bool = False) ->
             backbone(ours.images["source"].float())
         backbone.compile(backend=backend, dynamic=False)
     return _trainer(model, cfg, ours.images, ours.labels)
-
-
-def compile_blocks(backbone: Any, *, backend: str) -> None:
-    """Compile the blocks of a ViT in place: one graph for all of them, since they differ in their tensors alone."""
-    for block in backbone.layers:
-        block.compile(backend=backend, dynamic=False)
 
 
 def _trainer(model: Any, cfg: Any, images: dict[str, Tensor], labels: Tensor) -> Trainer:

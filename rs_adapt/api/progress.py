@@ -179,6 +179,9 @@ class CallbackDisplay:
     def show_health(self, health: Health, *, alarm_subjects: frozenset[str]) -> None:
         """Do nothing: `run.metrics` has the health."""
 
+    def show_note(self, text: str) -> None:
+        """Do nothing: `train.log` has the text."""
+
     def show_evaluation(self, iteration: int, scores: Mapping[str, float], *, loss: float | None) -> None:
         """Do nothing: `run.metrics` has the scores."""
 

@@ -40,6 +40,7 @@ class Vit(Backbone):
     Attributes:
         takes_tokens: False where attention is in windows, which cannot take the tokens of prompt methods.
         recomputes: True computes each block again in the backward pass of training, which needs less memory.
+        compiled: Whether the blocks are compiled (`rs_adapt.engine.compiling`).
 
     Args:
         parts: Makes the modules of the ViT; among them are `embeddings` and `layers`. It is called on the meta device.
@@ -66,6 +67,7 @@ class Vit(Backbone):
 
     takes_tokens: ClassVar[bool] = True
     recomputes: bool = False
+    compiled: bool = False
     embeddings: nn.Module
     layers: nn.ModuleList
 

@@ -89,6 +89,8 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         "memory": "normal",
         # Of several processes, each holds the whole base.
         "sharding": "none",
+        # No code is generated.
+        "compile": "none",
         # Background of every mask. Heads without masks do not ask.
         "ignored_pixels": "background" if "ignored_pixels" in head else protocol.get("ignored_pixels"),
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal, get_args
 
 from rs_adapt.errors import ConfigError, UnknownName
@@ -14,6 +14,8 @@ PRECISIONS = (FP32, BF16)
 NORMAL, LOW = "normal", "low"
 # Of several processes, each holds the whole frozen base, or a shard of it.
 NOT_SHARDED, FSDP = "none", "fsdp"
+# The blocks of a ViT run as torch's operators, or as code that is generated for them.
+NOT_COMPILED, BLOCKS = "none", "blocks"
 # Views of a tile whose probabilities are averaged at test time.
 Tta = Literal["flips", "d4", "scales"]
 NO_LOGGER = "none"
@@ -72,19 +74,6 @@ def check_base_precision(name: object, precision: object) -> None:
         )
 
 
-def refuse_base_precision(name: object, task: str) -> None:
-    """Refuse a value of `runtime.base_precision` other than "fp32" for a task whose bases are stored in fp32.
-
-    Raises:
-        ConfigError: The value is a different one.
-    """
-    if name != FP32:
-        raise ConfigError(
-            f"runtime.base_precision={name} is made for segmentation, and the task of this bench is {task}. Leave it "
-            "out."
-        )
-
-
 def check_sharding(name: object) -> None:
     """Refuse a value of `runtime.sharding` that is neither "none" nor "fsdp".
 
@@ -93,6 +82,16 @@ def check_sharding(name: object) -> None:
     """
     if name not in (NOT_SHARDED, FSDP):
         raise ConfigError(f"runtime.sharding is {name!r}. Allowed: {NOT_SHARDED} or {FSDP}.")
+
+
+def check_compiling(name: object) -> None:
+    """Refuse a value of `runtime.compile` that is neither "none" nor "blocks".
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if name not in (NOT_COMPILED, BLOCKS):
+        raise ConfigError(f"runtime.compile is {name!r}. Allowed: {NOT_COMPILED} or {BLOCKS}.")
 
 
 def require_processes(sharding: str | None, processes: int) -> None:
@@ -112,17 +111,26 @@ def require_processes(sharding: str | None, processes: int) -> None:
         )
 
 
-def refuse_sharding(name: object, task: str) -> None:
-    """Refuse a value of `runtime.sharding` other than "none" for a task whose models are not sharded.
+def refuse_segmentation_keys(runtime: Mapping[str, object], task: str) -> None:
+    """Refuse values of `runtime` that only segmentation has: other bases in memory, shards, generated code.
+
+    Args:
+        runtime: The table `runtime`; files of your own may lack the keys.
+        task: Name of the task.
 
     Raises:
-        ConfigError: The value is a different one.
+        ConfigError: A value is none that the key has, or differs from its default.
     """
-    check_sharding(name)
-    if name != NOT_SHARDED:
-        raise ConfigError(
-            f"runtime.sharding={name} is made for segmentation, and the task of this bench is {task}. Leave it out."
-        )
+    defaults = {"base_precision": FP32, "sharding": NOT_SHARDED, "compile": NOT_COMPILED}
+    check_base_precision(runtime.get("base_precision", FP32), runtime["precision"])
+    check_sharding(runtime.get("sharding", NOT_SHARDED))
+    check_compiling(runtime.get("compile", NOT_COMPILED))
+    for key, default in defaults.items():
+        name = runtime.get(key, default)
+        if name != default:
+            raise ConfigError(
+                f"runtime.{key}={name} is made for segmentation, and the task of this bench is {task}. Leave it out."
+            )
 
 
 def check_tta(name: str | None) -> None:

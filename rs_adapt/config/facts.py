@@ -263,6 +263,7 @@ class RuntimeFacts(TypedDict):
     num_workers: int
     memory: str
     sharding: str
+    compile: str
     tf32: bool
     fused_adamw: bool
     pin_memory: bool

@@ -11,8 +11,10 @@ from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import (
     FP32,
     NORMAL,
+    NOT_COMPILED,
     NOT_SHARDED,
     check_base_precision,
+    check_compiling,
     check_memory,
     check_precision,
     check_sharding,
@@ -55,6 +57,7 @@ def wire(
     resolved["runtime"].setdefault("memory", NORMAL)
     resolved["runtime"].setdefault("sharding", NOT_SHARDED)
     resolved["runtime"].setdefault("base_precision", FP32)
+    resolved["runtime"].setdefault("compile", NOT_COMPILED)
     resolved["runtime"].setdefault("tf32", False)
     resolved["runtime"].setdefault("fused_adamw", False)
     resolved["runtime"].setdefault("pin_memory", False)
@@ -165,6 +168,7 @@ def _check(tree: MergedTree) -> None:
     check_base_precision(runtime["base_precision"], runtime["precision"])
     check_memory(runtime["memory"])
     check_sharding(runtime["sharding"])
+    check_compiling(runtime["compile"])
     check_class_names(bench["classes"], f"Bench {bench['name']}")
     if len(bench["classes"]) != len(bench["palette"]):
         raise ConfigError(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.config import paths, wire_clip, wire_model
 from rs_adapt.config.class_names import check_class_names
-from rs_adapt.config.execution import FP32, NOT_SHARDED, check_precision, refuse_base_precision, refuse_sharding
+from rs_adapt.config.execution import check_precision, refuse_segmentation_keys
 from rs_adapt.config.tasks import CAPTIONS, WRONG
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError
@@ -48,8 +48,7 @@ def wire(
     resolved = copy_tree(tree)
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     check_precision(runtime["precision"])
-    refuse_base_precision(runtime.get("base_precision", FP32), CAPTIONS)
-    refuse_sharding(runtime.get("sharding", NOT_SHARDED), CAPTIONS)
+    refuse_segmentation_keys(runtime, CAPTIONS)
     check_class_names(bench["classes"], f"Bench {bench['name']}")
     if bench["classes"][-1] != WRONG:
         raise ConfigError(f"Bench {bench['name']}: the last class must be {WRONG!r}, for items that are not solved.")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import axes, paths, wire_clip, wire_model
 from rs_adapt.config.class_groups import ClassGroups, class_groups, source_classes
 from rs_adapt.config.class_names import check_class_names
-from rs_adapt.config.execution import FP32, NOT_SHARDED, check_precision, refuse_base_precision, refuse_sharding
+from rs_adapt.config.execution import check_precision, refuse_segmentation_keys
 from rs_adapt.config.tasks import CLASSIFICATION
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell
@@ -51,8 +51,7 @@ def wire(
     resolved = copy_tree(tree)
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     check_precision(runtime["precision"])
-    refuse_base_precision(runtime.get("base_precision", FP32), CLASSIFICATION)
-    refuse_sharding(runtime.get("sharding", NOT_SHARDED), CLASSIFICATION)
+    refuse_segmentation_keys(runtime, CLASSIFICATION)
     if "source_classes" in bench:
         bench["source_classes"] = source_classes(bench)
     groups = class_groups(bench, cell.setting)

@@ -10,7 +10,7 @@ import dataclasses
 from typing import TYPE_CHECKING
 
 from rs_adapt.config import paths
-from rs_adapt.config.execution import FP32, NOT_SHARDED, check_precision, refuse_base_precision, refuse_sharding
+from rs_adapt.config.execution import check_precision, refuse_segmentation_keys
 from rs_adapt.config.tasks import SUPER_RESOLUTION
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError
@@ -44,8 +44,7 @@ def wire(
     resolved = copy_tree(tree)
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     check_precision(runtime["precision"])
-    refuse_base_precision(runtime.get("base_precision", FP32), SUPER_RESOLUTION)
-    refuse_sharding(runtime.get("sharding", NOT_SHARDED), SUPER_RESOLUTION)
+    refuse_segmentation_keys(runtime, SUPER_RESOLUTION)
     if weights not in (None, "random"):
         raise ConfigError(f"--weights is {weights}, but networks of super-resolution start from random weights.")
     _check(bench)

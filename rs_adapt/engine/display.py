@@ -43,6 +43,9 @@ class TrainingDisplay(Protocol):
             alarm_subjects: What its alarm is about; see `rs_adapt.strategies.health.alarm_subjects`.
         """
 
+    def show_note(self, text: str) -> None:
+        """Show a sentence about the training."""
+
     def show_evaluation(self, iteration: int, scores: Mapping[str, float], *, loss: float | None) -> None:
         """Show the scores of an evaluation.
 
@@ -72,6 +75,9 @@ class NoDisplay:
         """Do nothing."""
 
     def show_health(self, health: Health, *, alarm_subjects: frozenset[str]) -> None:
+        """Do nothing."""
+
+    def show_note(self, text: str) -> None:
         """Do nothing."""
 
     def show_evaluation(self, iteration: int, scores: Mapping[str, float], *, loss: float | None) -> None:

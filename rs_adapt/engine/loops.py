@@ -16,6 +16,7 @@ from torch import nn
 from rs_adapt.config.class_means import seen_words
 from rs_adapt.datasets.roles import reads_source_val
 from rs_adapt.engine.build import trains_on_source_val
+from rs_adapt.engine.compiling import eager_blocks
 from rs_adapt.engine.forward import predict_batch
 from rs_adapt.engine.optim import Precision
 from rs_adapt.engine.parts import segmentor_of, unwrapped
@@ -79,7 +80,8 @@ class ValLoop(MMValLoop):  # type: ignore[misc]
         runner.call_hook("before_val")
         runner.call_hook("before_val_epoch")
         runner.model.eval()
-        with evaluated_weights(runner.model, self.weights), whole_base(segmentor_of(runner.model).backbone):
+        backbone = segmentor_of(runner.model).backbone
+        with evaluated_weights(runner.model, self.weights), whole_base(backbone), eager_blocks(backbone):
             monitors = self._build_monitors()
             scores = {} if self.region == "none" else self._evaluate_set(self.dataloader, self.evaluator)
             reference = scores.pop(RESULT, None)

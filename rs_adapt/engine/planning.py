@@ -10,6 +10,7 @@ from rs_adapt.config.phases import check_phases
 from rs_adapt.config.wire_regions import require_teacher, require_trainable
 from rs_adapt.datasets.roles import roles_to_prepare
 from rs_adapt.engine.build import check_weights, prepare_data
+from rs_adapt.engine.compiling import check_compiled_blocks
 from rs_adapt.engine.environment import environment
 from rs_adapt.engine.initial import find_initial_weights
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
@@ -69,6 +70,7 @@ def plan_training(
     recompute_blocks(cfg, model)
     check_sharding(cfg, model)
     store_base(cfg, model)
+    check_compiled_blocks(cfg, model)
     initial = find_initial_weights(cfg, segmentor_of(model), start_from, resume=resume)
     require_trainable(cfg.strategy, has_start=initial is not None)
     require_teacher(cfg.strategy, has_teacher=teacher is not None)

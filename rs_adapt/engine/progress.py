@@ -130,6 +130,10 @@ class TrainingProgress:
                 soft_wrap=not self.console.is_terminal,
             )
 
+    def show_note(self, text: str) -> None:
+        """Print a line."""
+        self.console.print(f"{self.title}: {text}", highlight=False, markup=False)
+
     def show_evaluation(self, iteration: int, scores: Mapping[str, float], *, loss: float | None) -> None:
         """Show the new score; off a terminal, print a line."""
         # A target without labels has no score; the source's is shown, if it is read.

@@ -25,6 +25,8 @@ from rs_adapt.signals import STOP_SIGNALS, handle_signals
 if TYPE_CHECKING:
     from mmengine.runner import Runner
 
+    from rs_adapt.engine.compiling import CompileClock
+
 _SMOOTHING_ITERS = 20
 
 
@@ -71,6 +73,8 @@ class Recorder(Hook):  # type: ignore[misc]
         self.base_sha256: str | None = None
         # From the first evaluation on, every part of the configuration has been used.
         self.has_evaluated = False
+        # Counts what is compiled, if anything is.
+        self.compile_clock: CompileClock | None = None
         self._batch = self._num_batches = 0
 
     def request_stop(self) -> None:
@@ -125,6 +129,10 @@ class Recorder(Hook):  # type: ignore[misc]
         self.display.show_iteration(done, loss=loss, lr=scalars["train/lr"].current())
         if line is not None and line.health is not None:
             self.display.show_health(line.health, alarm_subjects=self.metrics.alarm_subjects)
+        clock = self.compile_clock
+        if clock is not None and (note := clock.take_note(at_end=done == runner.max_iters)) is not None:
+            runner.logger.info(note)
+            self.display.show_note(note)
 
     def before_val(self, runner: Runner) -> None:
         """Begin to count the batches of an evaluation."""

@@ -15,6 +15,7 @@ from rs_adapt.backbones.weights import read_weights_once
 from rs_adapt.config.execution import require_processes
 from rs_adapt.config.segmentor import backbone_width
 from rs_adapt.engine.build import build_model, choose_device, digest_again
+from rs_adapt.engine.compiling import compiled_blocks
 from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.failures import explain_failures, refuse_misfits, save_and_explain
 from rs_adapt.engine.final_scores import remove_intermediate_files, score_selections
@@ -221,7 +222,10 @@ def _run(
     started_s = time.perf_counter()
     with stop_on_signals(recorder), keep_loaders_alive(), explain_failures(run_dir), training_loaders():
         try:
-            with refuse_misfits(cfg.origin.overrides, is_begun=lambda: recorder.has_evaluated):
+            with (
+                refuse_misfits(cfg.origin.overrides, is_begun=lambda: recorder.has_evaluated),
+                compiled_blocks(cfg, runner.model) as recorder.compile_clock,
+            ):
                 runner.train()
         except NonFiniteLoss as error:
             # Every process raises this error in the same iteration; rank 0 alone reports it.
