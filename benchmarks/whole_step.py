@@ -11,8 +11,8 @@ plain forms of `gpu_speed/plain.py`. All forms have the same weights, images and
 times are CPU seconds of the process, since the wall clock of a busy machine says little. The ratio is that of the first
 form's median to a form's. `blocks-...` is ours with `runtime.compile=blocks`, `compiled-...` ours with the whole
 backbone compiled, `joined-...` see `gpu_speed`; `cast-bf16` is ours with frozen weights cast in every pass,
-`channels-last-fp32` ours with the head's convolutions in that layout. Of compiled forms, the first step is stated beside,
-with the time of the compiler's processes: it compiles, or reads what an earlier run left in inductor's cache.
+`channels-last-fp32` ours with the head's convolutions in that layout. Of compiled forms, the first two steps are stated
+beside, with the time of the compiler's processes: they compile, or read what an earlier run left in inductor's cache.
 
 `--trace FILE` writes a step of the last form for chrome://tracing or ui.perfetto.dev; `--table` sums up such steps.
 """

@@ -109,7 +109,7 @@ def measure(work: Work, settings: Settings, peak: float | None) -> list[Line]:
 
 
 def _is_compiled(forms: Sequence[str]) -> bool:
-    return "compiled" in forms or "blocks" in forms
+    return bool({"compiled", "blocks", "graphs"} & set(forms))
 
 
 def first_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -49,12 +49,14 @@ class Trainer:
         optim_wrapper: The optimizer of what trains.
         images: Random images (N, 3, H, W) uint8 of each region: `source`, and `target` where the strategy needs it.
         labels: Labels (N, 1, H, W) int64 of the source.
+        marks_steps: Whether a step begins with a mark, after which memory of CUDA graphs of the step before is free.
     """
 
     model: Any
     optim_wrapper: Any
     images: dict[str, Tensor]
     labels: Tensor
+    marks_steps: bool = False
 
     @property
     def num_images(self) -> int:
@@ -76,6 +78,8 @@ class Trainer:
     def step(self, number: int, batch: Any = None) -> dict[str, Tensor]:
         """Train one iteration and return the losses, on the device."""
         seed_iteration(0, number)
+        if self.marks_steps:
+            torch.compiler.cudagraph_mark_step_begin()
         losses: dict[str, Tensor] = self.model.train_step(batch or self.batch(), self.optim_wrapper)
         return losses
 
@@ -112,7 +116,7 @@ def build_form(form: str, ours: Trainer, cfg: Any, *, generate: bool = False) ->
     """Return a different form of an untrained trainer, with copies of its weights and with the same images.
 
     Args:
-        form: `plain`, `compiled`, `blocks` or `joined`.
+        form: `plain`, `compiled`, `blocks`, `graphs` or `joined`.
         ours: The trainer; it stays as it is.
         cfg: Its configuration.
         generate: Whether a compiled form has code of its own on a CPU, too.
@@ -124,11 +128,11 @@ def build_form(form: str, ours: Trainer, cfg: Any, *, generate: bool = False) ->
     elif form == "joined":
         model = copy.deepcopy(ours.model)
         model.__class__ = JoinedSelfTraining
-    elif form == "blocks":
+    elif form in ("blocks", "graphs"):
         model = copy.deepcopy(ours.model)
         # For the life of the process, which has several forms.
         compiler_settings().__enter__()
-        compile_blocks(segmentor_of(model).backbone, backend=backend)
+        compile_blocks(segmentor_of(model).backbone, backend=backend, cuda_graphs=form == "graphs")
     else:
         model = copy.deepcopy(ours.model)
         backbone = segmentor_of(model).backbone
@@ -136,7 +140,8 @@ def build_form(form: str, ours: Trainer, cfg: Any, *, generate: bool = False) ->
             # Fills what an adapter stores for the grid: the second pass would be compiled again otherwise.
             backbone(ours.images["source"].float())
         backbone.compile(backend=backend, dynamic=False)
-    return _trainer(model, cfg, ours.images, ours.labels)
+    trainer = _trainer(model, cfg, ours.images, ours.labels)
+    return replace(trainer, marks_steps=True) if form == "graphs" else trainer
 
 
 def _trainer(model: Any, cfg: Any, images: dict[str, Tensor], labels: Tensor) -> Trainer:

@@ -11,9 +11,9 @@ from rs_adapt.errors import ConfigError
 
 # `tf32` is fp32 with TF32 in matrix products; `fp32` is what `rs-adapt train` does by default, without it.
 Precision = Literal["bf16", "tf32", "fp32"]
-# `ours` is the step of `rs-adapt train`, `compiled` the same with a compiled backbone, `blocks` with compiled blocks;
-# `plain` and `joined` see the files of these names.
-Form = Literal["ours", "plain", "compiled", "blocks", "joined"]
+# `ours` is the step of `rs-adapt train`, `compiled` the same with a compiled backbone, `blocks` with compiled blocks
+# (`runtime.compile=blocks`), `graphs` with these as CUDA graphs; `plain` and `joined` see the files of these names.
+Form = Literal["ours", "plain", "compiled", "blocks", "graphs", "joined"]
 
 BACKBONES = ("dinov2_l", "dinov2_b", "dinov2_g")
 METHODS = ("earth_adapter", "rein", "lora", "frozen", "full")
@@ -59,6 +59,7 @@ def works_in_order() -> list[Work]:
         replace(first, forms=ours_compiled),
         replace(first, setting="da", forms=("ours", "joined")),
         replace(first, forms=("ours", "blocks")),
+        replace(first, forms=("ours", "graphs")),
         *(replace(first, backbone=backbone, setting=setting) for backbone in BACKBONES[1:] for setting in SETTINGS),
         replace(first, setting="da", forms=ours_compiled),
     ]
@@ -80,6 +81,7 @@ def toy_works() -> list[Work]:
         replace(first, setting="da", precision="fp32"),
         replace(first, method="frozen", precision="tf32", forms=("ours", "compiled")),
         replace(first, precision="fp32", forms=("ours", "blocks")),
+        replace(first, precision="fp32", forms=("ours", "graphs")),
     ]
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from rs_adapt.config import Cell, compose
 from rs_adapt.config.execution import require_processes
 from rs_adapt.engine.build import build_model
+from rs_adapt.engine.compiling import compiles_blocks
 from rs_adapt.engine.optim import autocast
 from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.engine.recomputing import recompute_blocks, store_base
@@ -90,6 +91,11 @@ def compose_methods(
             texts = [text for text in overrides if method != REFERENCE or not text.strip().startswith(_ADAPTER)]
             cfg = compose(dataclasses.replace(cell, method=method), overrides=texts, weights=weights)
             require_processes(cfg.runtime.get("sharding"), 1)
+            if compiles_blocks(cfg):
+                raise ConfigError(
+                    "runtime.compile=blocks is not measured here: the graphs of all methods would be compiled in one "
+                    "process. Leave it out; `benchmarks/whole_step.py` measures it for one method."
+                )
             load_libraries(cfg.default_scope)
             # Costs neither memory nor time, and raises what the method refuses before the first measurement.
             store_base(cfg, build_on_meta(cfg))

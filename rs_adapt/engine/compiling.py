@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 BACKEND = "inductor"
 # Graphs for one piece of code: for student and teacher, blocks before the first trained one and after it, and sizes of
 # images. Torch runs what comes after them without a graph.
-MAX_GRAPHS = 64
+MAX_GRAPHS = 128
 _KEY = f"runtime.compile={BLOCKS}"
 _REMEDY = f"Leave it out, or set it to {NOT_COMPILED}"
 
@@ -66,7 +66,7 @@ def check_compiled_blocks(cfg: ResolvedConfig, model: nn.Module) -> None:
     _compile_something(get_device())
 
 
-def compile_blocks(vit: Vit, *, backend: str | None = None) -> None:
+def compile_blocks(vit: Vit, *, backend: str | None = None, cuda_graphs: bool = False) -> None:
     """Compile the blocks of a ViT in place; names of its tensors stay the same, and copies of it are not compiled.
 
     Random numbers are drawn as torch's operators draw them, and kernels are chosen by rule instead of by the clock, so
@@ -75,9 +75,12 @@ def compile_blocks(vit: Vit, *, backend: str | None = None) -> None:
     Args:
         vit: The ViT; where code of other libraries acts inside the blocks, they are compiled in pieces.
         backend: Backend of `torch.compile`; `BACKEND` by default.
+        cuda_graphs: Whether inductor records CUDA graphs, which no run does: `benchmarks/gpu.py` tries it.
     """
     backend = backend or BACKEND
-    settings: dict[str, Any] = {"options": _options()} if backend == "inductor" else {}
+    settings: dict[str, Any] = {}
+    if backend == "inductor":
+        settings["options"] = _options() | ({"triton.cudagraphs": True} if cuda_graphs else {})
     for block in vit.layers:
         block.compile(backend=backend, dynamic=False, **settings)
 
@@ -213,7 +216,9 @@ def _compile_something(device: str) -> None:
 def _needs(device: str) -> str:
     if device == "cpu":
         return "It needs a C++ compiler: install g++ (Debian and Ubuntu: build-essential), or name one by CXX."
-    return "It needs Triton, which CUDA builds of torch for Linux bring along, and a C compiler (gcc, or one named by CC)."
+    return (
+        "It needs Triton, which CUDA builds of torch for Linux bring along, and a C compiler (gcc, or one named by CC)."
+    )
 
 
 def _double(x: torch.Tensor) -> torch.Tensor:

@@ -23,6 +23,8 @@ FORMS = [
     ("dinov2_nano/frozen/dg/tf32/ours+compiled", "compiled"),
     ("dinov2_nano/earth_adapter/dg/fp32/ours+blocks", "ours"),
     ("dinov2_nano/earth_adapter/dg/fp32/ours+blocks", "blocks"),
+    ("dinov2_nano/earth_adapter/dg/fp32/ours+graphs", "ours"),
+    ("dinov2_nano/earth_adapter/dg/fp32/ours+graphs", "graphs"),
 ]
 WITHOUT_RASTERS = """
 import runpy, sys
@@ -128,9 +130,9 @@ def test_all_work_is_ordered_by_importance(part: Any) -> None:
     works = part("gpu_speed.works").works_in_order()
     names = [work.name for work in works]
     assert names[0] == "dinov2_l/earth_adapter/dg/bf16/ours+plain"
-    # Three backbones, five methods, two settings, two precisions, two pairs of forms; fp32 without TF32 once, and two
+    # Three backbones, five methods, two settings, two precisions, two pairs of forms; fp32 without TF32 once, and three
     # further forms.
-    assert len(names) == len(set(names)) == 3 * 5 * 2 * 2 * 2 + 3
+    assert len(names) == len(set(names)) == 3 * 5 * 2 * 2 * 2 + 4
 
 
 def run_main(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch, *options: str) -> None:
@@ -241,26 +243,3 @@ def test_waits_in_files_without_a_stated_one_are_named(part: Any) -> None:
     syncs = part("gpu_speed.syncs")
     known = {"rs_adapt/engine/optim.py:98": 1, "scipy/optimize/x.py:3 (from rs_adapt/strategies/class_mix.py:55)": 2}
     assert syncs.unstated({**known, "rs_adapt/strategies/health.py:120": 3}) == {"rs_adapt/strategies/health.py:120": 3}
-
-
-def test_blocks_are_compiled_once_for_all(part: Any) -> None:
-    import torch
-
-    from rs_adapt.backbones import Dinov2
-
-    size = {"embed_dim": 32, "depth": 4, "num_heads": 2, "patch_px": 8, "image_px": 32, "out_layers": (0, 1, 2, 3)}
-    vit = Dinov2(**size, level_scales=(1, 1, 1, 1))
-    images = torch.randn(1, 3, 32, 32)
-    expected = vit(images)
-    graphs = []
-
-    def note(graph: Any, inputs: Any) -> Any:
-        graphs.append(graph)
-        return graph
-
-    torch._dynamo.reset()
-    part("gpu_speed.trainers").compile_blocks(vit, backend=note)
-    found = vit(images)
-    assert len(graphs) == 1
-    assert all(torch.equal(a, b) for a, b in zip(expected, found, strict=True))
-    torch._dynamo.reset()

@@ -1,7 +1,7 @@
 """One of two processes that train cells together: `python one_of_two.py JOBS.json`, with RANK and WORLD_SIZE set.
 
 Each job has `cell` and `compose` (arguments), `port`, and maybe `resume`, `signal` (rank and iteration), `teacher`, and
-`measures`, for the memory of frozen parameters.
+`measures`, for the memory of frozen parameters, and `backend` of `torch.compile`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from torch import nn
 
 from rs_adapt.api.teaching import find_teacher
 from rs_adapt.config import compose, resolve_cell
+from rs_adapt.engine import compiling
 from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import RsAdaptError
@@ -58,6 +59,7 @@ def main(jobs: list[dict[str, Any]]) -> None:
     rank = int(os.environ["RANK"])
     for job in jobs:
         os.environ["MASTER_PORT"] = str(job["port"])
+        compiling.BACKEND = job.get("backend", compiling.BACKEND)
         cfg = compose(resolve_cell(**job["cell"]), **job["compose"])
         frozen = MeasureFrozen()
         hooks: list[Hook] = [SignalAt(job["signal"][1])] if job.get("signal") and job["signal"][0] == rank else []
