@@ -60,8 +60,8 @@ def check_compiled_blocks(cfg: ResolvedConfig, model: nn.Module) -> None:
         raise IncompatibleCell(f"{_KEY} compiles the blocks of a ViT, and {cfg.cell.backbone} is none. {_REMEDY}.")
     if cfg.runtime.get("sharding") == FSDP:
         raise IncompatibleCell(
-            f"{_KEY} and runtime.sharding={FSDP} do not go together: the tensors of a sharded block are not there when "
-            f"it is compiled. Leave one of them out."
+            f"{_KEY} and runtime.sharding={FSDP} do not go together: hooks gather a sharded block before it runs, and "
+            "blocks with such hooks have not been compiled yet. Leave one of them out."
         )
     _compile_something(get_device())
 
@@ -117,6 +117,8 @@ def compiled_blocks(cfg: ResolvedConfig, model: nn.Module) -> Iterator[CompileCl
 
     vit: Vit = segmentor_of(model).backbone
     clock = CompileClock()
+    # Graphs of an earlier run in this process would be taken again, and count towards the limit.
+    torch._dynamo.reset()
     callback_handler.register_start_callback(clock.start)
     callback_handler.register_end_callback(clock.stop)
     try:
@@ -130,6 +132,7 @@ def compiled_blocks(cfg: ResolvedConfig, model: nn.Module) -> Iterator[CompileCl
             block._compiled_call_impl = None
         callback_handler.remove_start_callback(clock.start)
         callback_handler.remove_end_callback(clock.stop)
+        torch._dynamo.reset()
 
 
 def eager_blocks(backbone: nn.Module) -> AbstractContextManager[None]:
@@ -160,13 +163,13 @@ class CompileClock:
         # Graphs when `take_note` was last called, and when it last returned a note.
         self._seen = self._noted = 0
 
-    def start(self, *_: object) -> None:
+    def start(self, _: object = None) -> None:
         """Begin with a graph."""
         self._begun_s = time.perf_counter()
 
-    def stop(self, *_: object) -> None:
-        """End with a graph."""
-        self.graphs += 1
+    def stop(self, reason: object = None) -> None:
+        """End with a graph, or with a backward pass that was put off, as `reason.callback_trigger` says."""
+        self.graphs += getattr(getattr(reason, "callback_trigger", None), "name", "DYNAMO") == "DYNAMO"
         self.seconds += time.perf_counter() - self._begun_s
 
     def take_note(self, *, at_end: bool = False) -> str | None:
@@ -182,7 +185,7 @@ class CompileClock:
         return f"{_KEY}: {self.graphs} graphs compiled in {self.seconds:.0f} s"
 
 
-def _options() -> dict[str, bool]:
+def _options() -> dict[str, Any]:
     import torch._inductor.config as inductor
 
     # Drop-out draws what it draws without a compiler. Torch before 2.9 has no `deterministic`.

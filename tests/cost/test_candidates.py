@@ -120,3 +120,8 @@ def test_a_failure_names_its_method(error: Exception, kind: type[RsAdaptError], 
     with pytest.raises(kind) as caught, name_method_in_errors("lora"):
         raise error
     assert all(part in str(caught.value) for part in parts)
+
+
+def test_compiled_blocks_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"runtime\.compile=blocks is not measured here"):
+        ready([], "runtime.compile=blocks")
