@@ -6,8 +6,8 @@
     python benchmarks/whole_step.py --forms ours-bf16 cast-bf16              # forms by name, the first is the reference
     python benchmarks/whole_step.py --forms ours-fp32 blocks-fp32 --trace step.json   # a profiled step of the last form
 
-Earth-Adapter with Mask2Former; steps of `gpu_speed/trainers.py` (model, strategy, optimizer, without loader and hooks),
-plain forms of `gpu_speed/plain.py`. All forms have the same weights, images and draws and take turns in one process;
+Earth-Adapter with Mask2Former, unless options name others; steps of `gpu_speed/trainers.py` (model, strategy,
+optimizer, without loader and hooks), plain forms of `gpu_speed/plain.py`. All forms have the same weights, images and draws and take turns in one process;
 times are CPU seconds of the process, since the wall clock of a busy machine says little. The ratio is that of the first
 form's median to a form's. `blocks-...` is ours with `runtime.compile=blocks`, `compiled-...` ours with the whole
 backbone compiled, `joined-...` see `gpu_speed`; `cast-bf16` is ours with frozen weights cast in every pass,
@@ -57,6 +57,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", default="dinov2_s")
     parser.add_argument("--method", default="earth_adapter")
+    parser.add_argument("--head", default="mask2former", help="plain forms are made for Mask2Former alone")
     parser.add_argument("--setting", default="da", choices=("da", "dg"))
     parser.add_argument("--crop-px", type=int, default=224)
     parser.add_argument("--batch", type=int, default=1, help="images of each region")
@@ -78,8 +79,8 @@ def main() -> None:
         jobs = [TimedJob(name=form, prepare=lambda number: None, run=_steps(trainers[form])) for form in trainers]
         seconds = take_turns(jobs, rounds=args.repeats, clock=time.process_time)
         print(
-            f"{args.backbone}, {args.method}, {args.setting}, {args.crop_px} px, batch {args.batch}, torch "
-            f"{torch.__version__}, {torch.get_num_threads()} thread(s), CPU seconds, median of {args.repeats} (range)"
+            f"{args.backbone}, {args.method}, {args.head}, {args.setting}, {args.crop_px} px, batch {args.batch}, "
+            f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), CPU seconds, median of {args.repeats} (range)"
         )
         first = args.forms[0]
         for form, times in seconds.items():
@@ -109,7 +110,7 @@ def build(form: str, args: argparse.Namespace) -> Trainer:
     kind, precision = form.rsplit("-", 1)
     work = Work(backbone=args.backbone, method=args.method, setting=args.setting, precision=precision)
     sizes = [f"bench.crop_px={args.crop_px}", f"bench.schedule.batch_size.{args.setting}={args.batch}"]
-    ours, cfg = build_ours(work, device="cpu", toy=False, settings=[*sizes, *args.set])
+    ours, cfg = build_ours(work, device="cpu", toy=False, head=args.head, settings=[*sizes, *args.set])
     if kind in ("plain", "compiled", "blocks", "joined"):
         return build_form(kind, ours, cfg, generate=True)
     change: dict[str, Callable[[Any], None]] = {

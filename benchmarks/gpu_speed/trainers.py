@@ -84,20 +84,23 @@ class Trainer:
         return losses
 
 
-def build_ours(work: Work, *, device: str, toy: bool, settings: Sequence[str] = ()) -> tuple[Trainer, Any]:
+def build_ours(
+    work: Work, *, device: str, toy: bool, head: str = "mask2former", settings: Sequence[str] = ()
+) -> tuple[Trainer, Any]:
     """Return the project's own trainer of a work, and its configuration.
 
     Args:
         work: The work.
         device: `cpu` or a CUDA device.
         toy: Small models of the self-test.
+        head: Name of the head, except for toys.
         settings: Further `KEY=VALUE` of the configuration.
     """
     cell = resolve_cell(
         f"loveda-{work.setting}",
         method=work.method,
         backbone=work.backbone,
-        head="mask2former_small" if toy else "mask2former",
+        head="mask2former_small" if toy else head,
         strategy="dacs" if work.setting == "da" else "source_only",
     )
     overrides = [f"runtime.precision={'bf16' if work.precision == 'bf16' else 'fp32'}", *(TOY_OVERRIDES if toy else [])]
