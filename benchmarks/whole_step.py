@@ -7,12 +7,13 @@
     python benchmarks/whole_step.py --forms ours-fp32 blocks-fp32 --trace step.json   # a profiled step of the last form
 
 Earth-Adapter with Mask2Former, unless options name others; steps of `gpu_speed/trainers.py` (model, strategy,
-optimizer, without loader and hooks), plain forms of `gpu_speed/plain.py`. All forms have the same weights, images and draws and take turns in one process;
-times are CPU seconds of the process, since the wall clock of a busy machine says little. The ratio is that of the first
-form's median to a form's. `blocks-...` is ours with `runtime.compile=blocks`, `compiled-...` ours with the whole
-backbone compiled, `joined-...` see `gpu_speed`; `cast-bf16` is ours with frozen weights cast in every pass,
-`channels-last-fp32` ours with the head's convolutions in that layout. Of compiled forms, the first two steps are stated
-beside, with the time of the compiler's processes: they compile, or read what an earlier run left in inductor's cache.
+optimizer, without loader and hooks), plain forms of `gpu_speed/plain.py`. All forms have the same weights, images and
+draws and take turns in one process; times are CPU seconds of the process, since the wall clock of a busy machine says
+little. The ratio is that of the first form's median to a form's. `blocks-...` is ours with `runtime.compile=blocks`,
+`compiled-...` ours with the whole backbone compiled, `joined-...` see `gpu_speed`; `cast-bf16` is ours with frozen
+weights cast in every pass, `channels-last-fp32` ours with the head's convolutions in that layout. Of compiled forms,
+the first two steps are stated beside, with the time of the compiler's processes: they compile, or read what an earlier
+run left in inductor's cache.
 
 `--trace FILE` writes a step of the last form for chrome://tracing or ui.perfetto.dev; `--table` sums up such steps.
 """
@@ -80,7 +81,8 @@ def main() -> None:
         seconds = take_turns(jobs, rounds=args.repeats, clock=time.process_time)
         print(
             f"{args.backbone}, {args.method}, {args.head}, {args.setting}, {args.crop_px} px, batch {args.batch}, "
-            f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), CPU seconds, median of {args.repeats} (range)"
+            f"torch {torch.__version__}, {torch.get_num_threads()} thread(s), CPU seconds, median of {args.repeats} "
+            "(range)"
         )
         first = args.forms[0]
         for form, times in seconds.items():
