@@ -105,6 +105,7 @@ def test_one_graph_serves_all_blocks(method: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(("bf16", "tolerance"), [(False, 1e-5), (True, 0.05)])
 def test_generated_code_rounds_differently_and_no_more(bf16: bool, tolerance: float) -> None:
     torch._dynamo.reset()
@@ -136,6 +137,7 @@ def test_a_resumed_run_equals_an_uninterrupted_one(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # a compiler in a test: minutes on a busy machine
 def test_a_resumed_run_with_generated_code_equals_an_uninterrupted_one(tiny_cell: Any, tmp_path: Path) -> None:
     _check_resumption(tiny_cell, tmp_path, "da", {"method": "lora"})
 
