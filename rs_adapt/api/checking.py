@@ -73,7 +73,6 @@ def lint(
     root = None if data_root is None else Path(data_root)
     if isinstance(subject, Run | str | os.PathLike):
         path = folder_of(subject)
-        refuse_images(path)
         if not is_ours(path):
             foreign = foreign_subject(path)
             return LintReport(title=foreign.title, findings=tuple(lint_foreign(foreign)))
@@ -144,7 +143,6 @@ def verify(
         >>> rsa.verify(run, run.folder).consistent
         True
     """
-    refuse_images(folder_of(run))
     if against is None:
         from rs_adapt.audit.selfcheck.check import check_run
         from rs_adapt.audit.verify.log_check import LOG_SUFFIXES, check_log
@@ -155,6 +153,7 @@ def verify(
         root = None if data_root is None else Path(data_root)
         with progress_callback(progress) as on_progress:
             return check_run(path, data_root=root, on_progress=on_progress)
+    refuse_images(folder_of(run))
     from rs_adapt.audit.verify.run_record import read_reference, read_run
     from rs_adapt.audit.verify.verification import verify_against_log, verify_against_paper
 

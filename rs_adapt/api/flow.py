@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from rs_adapt.config.tasks import SUPER_RESOLUTION, TASKS
 from rs_adapt.errors import ConfigError
-from rs_adapt.files import make_output_folder
+from rs_adapt.files import file_sha256, make_output_folder
 from rs_adapt.progress import OnProgress
-from rs_adapt.runs.files import EVAL_DIR, IMAGES_FILE, RESULT_FILE
+from rs_adapt.runs.files import EVAL_DIR, IMAGES_FILE, RESULT_FILE, TENSORS_FILE
 from rs_adapt.runs.records import CellNames, ProtocolFacts, Result
 from rs_adapt.runs.records.record import write_record
-from rs_adapt.turbulence.image_scores import Estimate, differences, read_scores
+from rs_adapt.turbulence.image_scores import Estimate, differences, measured, read_scores
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
@@ -79,7 +79,6 @@ def evaluate_images(
     if split not in ("test", "val"):
         raise ConfigError(f"--split is {split}; super-resolution is scored on test or val.")
     from rs_adapt.engine.environment import environment
-    from rs_adapt.engine.flow_results import measured
     from rs_adapt.engine.super_resolution import evaluate_flow
 
     scores = evaluate_flow(cfg, run_dir, split, device=device, on_progress=on_progress)
@@ -95,6 +94,7 @@ def evaluate_images(
         tiles=len(scores.images),
         psnr_db=values["psnr_db"]["mean"],
         measures=values,
+        pack_sha256=file_sha256(run_dir / TENSORS_FILE),
         environment=environment(),
     )
     folder = out or run_dir / EVAL_DIR / f"{cfg.bench.name}-{split}"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,24 +22,11 @@ from rs_adapt.runs.records import (
     SelectedCheckpoint,
     Sizes,
 )
-from rs_adapt.turbulence.image_scores import MEASURES, ImageScore, ImageScores, by_snapshot, estimate
+from rs_adapt.turbulence.image_scores import ImageScores, measured
 from rs_adapt.turbulence.storage import read_facts
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
-
-
-def measured(images: Sequence[ImageScore]) -> dict[str, dict[str, float | int | None]]:
-    """Return each measure's mean over snapshots with its interval, as `result.json` holds it."""
-    result = {}
-    for name in MEASURES:
-        found = estimate(by_snapshot(images, name).values())
-        values = {"mean": found.mean, "low": found.low, "high": found.high}
-        rounded = {
-            key: None if value is None or math.isnan(value) else round(value, 5) for key, value in values.items()
-        }
-        result[name] = {**rounded, "snapshots": found.snapshots}
-    return result
 
 
 def make_flow_result(

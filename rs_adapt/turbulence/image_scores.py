@@ -10,12 +10,17 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from pydantic import Field
 
 from rs_adapt.errors import ScoresError
+from rs_adapt.runs.files import IMAGES_FILE
 from rs_adapt.runs.records.record import FORMAT, FormatNumber, Record, read_record
+
+if TYPE_CHECKING:
+    from rs_adapt.runs.records import Result
 
 LEVEL = 0.95
 # Name of each measure for people, its unit, and whether larger is better.
@@ -72,6 +77,59 @@ class Estimate:
     low: float | None
     high: float | None
     snapshots: int
+
+
+def measured(images: Sequence[ImageScore]) -> dict[str, dict[str, float | int | None]]:
+    """Return each measure's mean over snapshots with its interval, as `result.json` holds it."""
+    result = {}
+    for name in MEASURES:
+        found = estimate(by_snapshot(images, name).values())
+        values = {"mean": found.mean, "low": found.low, "high": found.high}
+        rounded = {
+            key: None if value is None or math.isnan(value) else round(value, 5) for key, value in values.items()
+        }
+        result[name] = {**rounded, "snapshots": found.snapshots}
+    return result
+
+
+def find_contradictions(result: Result, scores: ImageScores) -> list[str]:
+    """Return what in a `result.json` the scores of its images do not give, as sentences.
+
+    Args:
+        result: Content of `result.json`.
+        scores: Content of the `images.json` beside it.
+    """
+    given, stated = _by_key(measured(scores.images)), _by_key(result.measures)
+    given["psnr_db"] = given["measures.psnr_db.mean"]
+    stated["psnr_db"] = result.psnr_db
+    for name, point in result.selections.items():
+        if point is not None:
+            stated[f"selections.{name}.psnr_db"], given[f"selections.{name}.psnr_db"] = point.psnr_db, given["psnr_db"]
+    sentences = [
+        f"result.json states {stated.get(key)} as {key}, but the images of images.json give {value}."
+        for key, value in given.items()
+        if not _close(stated.get(key), value)
+    ]
+    if result.protocol.report_split not in (None, scores.split):
+        sentences.append(
+            f"result.json is of the split {result.protocol.report_split}, and images.json of {scores.split}."
+        )
+    if result.iter not in (None, scores.iter):
+        sentences.append(f"result.json is of iteration {result.iter}, and images.json of {scores.iter}.")
+    return sentences
+
+
+def check_images(folder: Path, result: Result) -> tuple[str, ...]:
+    """Return what in a result the scores of its images contradict, or why they cannot be read, as sentences.
+
+    Args:
+        folder: The folder of the result.
+        result: Content of its `result.json`.
+    """
+    try:
+        return tuple(find_contradictions(result, read_scores(folder / IMAGES_FILE)))
+    except ScoresError as error:
+        return (f"The scores in result.json cannot be recomputed: {error}",)
 
 
 def mean_measures(images: Sequence[ImageScore]) -> dict[str, float]:
@@ -135,3 +193,12 @@ def read_scores(path: Path) -> ImageScores:
     if scores is None:
         raise ScoresError(f"There is no {path}. rs-adapt eval RUN writes one.")
     return scores
+
+
+def _by_key(measures: Mapping[str, Mapping[str, float | int | None]]) -> dict[str, float | int | None]:
+    return {f"measures.{name}.{key}": value for name, of in measures.items() for key, value in of.items()}
+
+
+def _close(stated: float | int | None, value: float | int | None) -> bool:
+    # Values are rounded to five digits.
+    return stated is value if stated is None or value is None else abs(stated - value) < 2e-5

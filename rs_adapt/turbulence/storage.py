@@ -22,6 +22,7 @@ from rs_adapt.files import write_json
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 Content = Literal["velocity", "colour"]
+Stack = NDArray[np.float32] | NDArray[np.uint8]
 FACTS_FILE = "flow.json"
 _DTYPES = {"velocity": np.float32, "colour": np.uint8}
 
@@ -51,7 +52,7 @@ class FlowFacts(BaseModel):
 
 def write_flow(
     folder: Path,
-    stacks: Iterable[tuple[Split, NDArray[np.float32] | NDArray[np.uint8]]],
+    stacks: Iterable[tuple[Split, Stack]],
     *,
     is_periodic: bool,
     content: Content = "velocity",
@@ -68,7 +69,7 @@ def write_flow(
         DataError: There is no training stack, a value is not finite, or all values are equal.
     """
     slices: dict[Split, list[int]] = {}
-    count, total_3, squares, least, most = 0, np.zeros(3), 0.0, np.inf, -np.inf
+    training = _Moments()
     for split, stack_3nHW in stacks:
         numbers = slices.setdefault(split, [])
         if not np.isfinite(stack_3nHW).all():
@@ -80,27 +81,54 @@ def write_flow(
         np.save(stack_file(folder, split, len(numbers)), np.ascontiguousarray(stack_3nHW, _DTYPES[content]))
         numbers.append(stack_3nHW.shape[1])
         if split == "train":
-            values = stack_3nHW.astype(np.float64)
-            count += values[0].size
-            total_3 += values.sum(axis=(1, 2, 3))
-            squares += float((values**2).sum())
-            least, most = min(least, float(values.min())), max(most, float(values.max()))
-    if not count:
-        raise DataError("There is no training image: the statistics of the training split normalise all others.")
-    mean_3 = total_3 / count
-    scale = float(np.sqrt(max(squares / (3 * count) - (mean_3**2).mean(), 0)))
-    if scale <= 1e-12 * max(abs(least), abs(most)) or scale == 0:
-        raise DataError("All values of the training images are equal: there is nothing to reconstruct.")
+            training.add(stack_3nHW)
+    mean_3, scale, value_range = training.statistics()
     facts = FlowFacts(
-        mean=(float(mean_3[0]), float(mean_3[1]), float(mean_3[2])),
+        mean=mean_3,
         scale=scale,
-        value_range=most - least,
+        value_range=value_range,
         is_periodic=is_periodic,
         slices={split: tuple(numbers) for split, numbers in slices.items()},
         content=content,
     )
     write_json(folder / FACTS_FILE, facts.model_dump(mode="json"))
     return facts
+
+
+def statistics(stacks: Iterable[Stack]) -> tuple[tuple[float, float, float], float, float]:
+    """Return mean, scale and range of values of training images, as `FlowFacts` has them.
+
+    Raises:
+        DataError: There is no image, or all values are equal.
+    """
+    moments = _Moments()
+    for stack_3nHW in stacks:
+        moments.add(stack_3nHW)
+    return moments.statistics()
+
+
+class _Moments:
+    """Sums over stacks of images, which need not be in memory together."""
+
+    def __init__(self) -> None:
+        self.count, self.total_3, self.squares = 0, np.zeros(3), 0.0
+        self.least, self.most = np.inf, -np.inf
+
+    def add(self, stack_3nHW: Stack) -> None:
+        values = stack_3nHW.astype(np.float64)
+        self.count += values[0].size
+        self.total_3 += values.sum(axis=(1, 2, 3))
+        self.squares += float((values**2).sum())
+        self.least, self.most = min(self.least, float(values.min())), max(self.most, float(values.max()))
+
+    def statistics(self) -> tuple[tuple[float, float, float], float, float]:
+        if not self.count:
+            raise DataError("There is no training image: the statistics of the training split normalise all others.")
+        mean_3 = self.total_3 / self.count
+        scale = float(np.sqrt(max(self.squares / (3 * self.count) - (mean_3**2).mean(), 0)))
+        if scale <= 1e-12 * max(abs(self.least), abs(self.most)) or scale == 0:
+            raise DataError("All values of the training images are equal: there is nothing to reconstruct.")
+        return (float(mean_3[0]), float(mean_3[1]), float(mean_3[2])), scale, self.most - self.least
 
 
 def stack_file(folder: Path, split: Split, number: int) -> Path:
@@ -125,7 +153,7 @@ def read_facts(folder: Path) -> FlowFacts:
         raise DataError(f"{path} is damaged. {remedy}") from error
 
 
-def read_stack(path: Path, *, slices: int) -> NDArray[np.float32] | NDArray[np.uint8]:
+def read_stack(path: Path, *, slices: int) -> Stack:
     """Return the stack (3, n, H, W) of a snapshot, as a read-only view of the file.
 
     Raises:

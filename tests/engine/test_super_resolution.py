@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -125,9 +128,9 @@ def test_what_does_not_fit_is_refused(run: Path, folder: Path) -> None:
     with pytest.raises(ConfigError, match="--split is source-val; super-resolution is scored on test or val"):
         rs_adapt.evaluate(run, split="source-val", device="cpu", progress=False)
     message = "is a run of super-resolution, which this command does not take"
-    for verb in ("score", "verify", "lint"):
-        refused = CliRunner().invoke(app, [verb, str(run)])
-        assert isinstance(refused.exception, ConfigError), verb
+    for words in (["score", str(run)], ["verify", str(run), "--against", str(run)]):
+        refused = CliRunner().invoke(app, words)
+        assert isinstance(refused.exception, ConfigError), words
         assert message in str(refused.exception)
     # What maps, exports, inspections and packs on the Hub ask first.
     with pytest.raises(ConfigError, match=message):
@@ -139,3 +142,79 @@ def test_what_does_not_fit_is_refused(run: Path, folder: Path) -> None:
     (damaged / "adapter.safetensors").write_bytes(b"nothing")
     with pytest.raises(CheckpointMismatch, match=r"adapter.safetensors"):
         rs_adapt.evaluate(damaged, device="cpu", progress=False)
+
+
+def copy_run(run: Path, place: Path) -> Path:
+    shutil.copytree(run, place, ignore=shutil.ignore_patterns("eval"))
+    return place
+
+
+def change_record(path: Path, change: Callable[[Any], None]) -> None:
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+def contradictions(run: Path) -> dict[str, str]:
+    return {check.name: check.detail for check in rs_adapt.verify(run, progress=False).contradictions}
+
+
+def test_verify_and_lint_find_nothing_in_runs_as_they_are(run: Path, folder: Path) -> None:
+    untrained = folder / "untrained"
+    train(untrained, method="bicubic")
+    for one in (run, untrained):
+        assert contradictions(one) == {}
+        check = {check.name: check for check in rs_adapt.verify(one, progress=False).checks}
+        assert check["scores"].outcome == check["images"].outcome == "checked"
+        assert rs_adapt.lint(one, progress=False).errors == ()
+    rs_adapt.evaluate(run, device="cpu", progress=False)
+    assert rs_adapt.lint(run, progress=False).errors == ()
+
+
+def test_scores_that_the_images_do_not_give_are_found(run: Path, tmp_path: Path) -> None:
+    copied = copy_run(run, tmp_path / "copied")
+
+    def better(result: Any) -> None:
+        result["psnr_db"] += 1
+        result["measures"]["psnr_db"]["mean"] += 1
+        result["measures"]["ssim"]["high"] = 1.0
+
+    change_record(copied / "result.json", better)
+    found = contradictions(copied)
+    assert set(found) == {"hashes", "scores"}
+    rules = {finding.rule: finding.found for finding in rs_adapt.lint(copied, progress=False).errors}
+    assert set(rules) == {"result-contradicts-matrices"}
+    assert "but the images of images.json give" in rules["result-contradicts-matrices"]
+
+
+def test_another_checkpoint_and_other_weights_are_found(run: Path, tmp_path: Path) -> None:
+    copied = copy_run(run, tmp_path / "copied")
+
+    def best(result: Any) -> None:
+        result["selections"]["last"]["iter"] = result["iter"] = 2
+
+    change_record(copied / "result.json", best)
+    (copied / "adapter.safetensors").write_bytes((run / "adapter.safetensors").read_bytes()[:-4] + b"abcd")
+    assert {"hashes", "selections", "scores", "pack"} == set(contradictions(copied))
+    rules = {finding.rule for finding in rs_adapt.lint(copied, progress=False).errors}
+    assert rules == {"result-contradicts-matrices", "weights-of-another-run"}
+
+
+def test_test_flows_in_training_and_statistics_of_others_are_found(
+    run: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(folder / "home", tmp_path / "home")
+    monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path / "home"))
+    (images,) = (tmp_path / "home" / "prepared").glob("flow-*")
+    copied = copy_run(run, tmp_path / "copied")
+    config = copied / "config.py"
+    config.write_text(config.read_text().replace(str(folder / "home"), str(tmp_path / "home")))
+    learnt, scored = np.load(images / "train" / "00001.npy"), np.load(images / "test" / "00000.npy")
+    # One slice of a flow is enough.
+    scored[:, 2] = learnt[:, 1]
+    np.save(images / "test" / "00000.npy", scored)
+    change_record(images / "flow.json", lambda facts: facts.update(value_range=2 * facts["value_range"]))
+    rules = {finding.rule: finding.found for finding in rs_adapt.lint(copied, progress=False).errors}
+    assert set(rules) == {"image-in-train-and-test", "statistics-of-training"}
+    assert "00000/02 (there 00001/01)" in rules["image-in-train-and-test"]
+    assert "images" in contradictions(copied)

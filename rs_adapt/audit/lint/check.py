@@ -12,6 +12,7 @@ from rs_adapt.audit.lint.finding import Finding, Hit, Reads, Rule, errors_first
 from rs_adapt.audit.lint.rules_classes import band_order, class_list, inference_mode
 from rs_adapt.audit.lint.rules_data import broken_tiles, data_not_checked, label_values, tile_in_train_and_val
 from rs_adapt.audit.lint.rules_deviations import deviates_from_bench, deviates_from_protocol, tuned_on_target_labels
+from rs_adapt.audit.lint.rules_flows import statistics_of_training
 from rs_adapt.audit.lint.rules_ground import pixel_size, same_ground
 from rs_adapt.audit.lint.rules_images import image_digests, image_in_train_and_test
 from rs_adapt.audit.lint.rules_open import unseen_labels_in_training
@@ -48,7 +49,7 @@ RULES = (
     ),
     *_rules(selection_on_target_labels),
     *_rules(class_list, band_order, label_values, tile_in_train_and_val, reads="tiles"),
-    *_rules(image_in_train_and_test, reads="images"),
+    *_rules(image_in_train_and_test, statistics_of_training, reads="images"),
     *_rules(same_ground, pixel_size, broken_tiles, inference_mode, reads="tiles"),
     *_rules(
         deviates_from_protocol,

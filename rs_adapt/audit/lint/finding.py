@@ -10,7 +10,7 @@ from typing import Generic, Literal, TypeVar
 Subject = TypeVar("Subject")
 Level = Literal["error", "warning", "note"]
 LEVELS: tuple[Level, ...] = ("error", "warning", "note")
-# Folders of tiles with their labels, or images of scene classification and of captions.
+# Folders of tiles with their labels, or images of scene classification, of captions and of super-resolution.
 Reads = Literal["tiles", "images"]
 
 

@@ -1,11 +1,13 @@
-"""Rules on images of scene classification and of captions, of which many roles read one folder."""
+"""Rules on images of scene classification, captions and super-resolution, of which many roles read one folder."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from rs_adapt.audit.lint.finding import Hit
+from rs_adapt.audit.lint.rules_flows import slice_digests
 from rs_adapt.audit.lint.subject import ROLES, Subject
+from rs_adapt.config.facts import ConfigNode
 from rs_adapt.datasets.digests import digest_tiles
 from rs_adapt.errors import DataNotFound
 
@@ -24,17 +26,27 @@ def image_digests(subject: Subject) -> tuple[dict[str, dict[str, str]] | None, s
         if (dataset := subject.dataset(role)) is None:
             continue
         try:
-            images[role] = {name: digests[0] for name, digests in digest_tiles(dataset).items()}
+            images[role] = _digests(dataset)
         except DataNotFound as error:
             return None, str(error)
         if not images[role]:
+            if role == "val" and subject.is_super_resolution:
+                # Images of your own may be for training and test alone.
+                del images[role]
+                continue
             # A split whose list is not there yet has no images.
-            return None, f"there are no images of {dataset['name']}"
+            return None, f"there are no images of {dataset.get('name', role)}"
     return images, ""
 
 
+def _digests(dataset: ConfigNode) -> dict[str, str]:
+    if "folder" in dataset:
+        return slice_digests(dataset)
+    return {name: digests[0] for name, digests in digest_tiles(dataset).items()}
+
+
 def image_in_train_and_test(subject: Subject) -> Iterator[Hit]:
-    """An image, by its pixels, that is both trained on and scored: scene classification and captions."""
+    """An image or a slice of a flow, by its pixels, that is both trained on and scored: all tasks but segmentation."""
     if subject.images is None:
         yield Hit(
             level="note",

@@ -17,6 +17,7 @@ from rs_adapt.runs.files import CELL_FILE, MANIFEST_FILE, RESULT_FILE, TENSORS_F
 from rs_adapt.runs.records import Result, read_record
 from rs_adapt.scores.class_sets import class_set
 from rs_adapt.scores.contradictions import check_manifest, check_result
+from rs_adapt.turbulence.image_scores import check_images
 
 _SHOWN = 10
 _TRUST = "The score was not made with this config."
@@ -59,15 +60,21 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
         return
     cfg, protocol = subject.cfg, run.result.protocol.content()
     test = subject.dataset("test")
-    expected = {
+    expected: dict[str, tuple[str, object]] = {
         "protocol.name": ("name", cfg["protocol"]["name"]),
         "protocol.version": ("version", cfg["protocol"]["version"]),
         "protocol.selection": ("selection", cfg["protocol"]["selection"]),
-        "protocol.weights": ("weights", cfg["protocol"]["weights"]),
-        "test_dataloader.dataset.name": ("report_split", test and " ".join(test["name"].split("/")[-2:])),
-        "protocol.classes": ("classes_scored", _scored_names(cfg)),
-        "bench.inference": ("inference", dict(cfg["bench"]["inference"])),
     }
+    if subject.is_super_resolution:
+        # There is no teacher, no class and no window.
+        expected["test_dataloader.dataset.split"] = ("report_split", test and test["split"])
+    else:
+        expected |= {
+            "protocol.weights": ("weights", cfg["protocol"]["weights"]),
+            "test_dataloader.dataset.name": ("report_split", test and " ".join(test["name"].split("/")[-2:])),
+            "protocol.classes": ("classes_scored", _scored_names(cfg)),
+            "bench.inference": ("inference", dict(cfg["bench"]["inference"])),
+        }
     pairs = [(key, protocol.get(name, ABSENT), value) for key, (name, value) in expected.items()]
     pairs.append(("cell", run.result.cell.content(), dict(cfg["cell"])))
     for key, stated, value in pairs:
@@ -94,12 +101,13 @@ def result_differs_from_config(subject: Subject) -> Iterator[Hit]:
 
 
 def result_contradicts_matrices(subject: Subject) -> Iterator[Hit]:
-    """A score in `result.json` or `manifest.json` that the stored confusion matrices do not give."""
+    """A score in `result.json` or `manifest.json` that the stored confusion matrices or images' scores do not give."""
     run = subject.run
     if run is None or run.result is None:
         return
     of_manifest = () if run.manifest is None else check_manifest(run.manifest, run.result)
-    for name, sentences in ((RESULT_FILE, check_result(run.folder, run.result)), (MANIFEST_FILE, of_manifest)):
+    check = check_images if subject.is_super_resolution else check_result
+    for name, sentences in ((RESULT_FILE, check(run.folder, run.result)), (MANIFEST_FILE, of_manifest)):
         for sentence in sentences:
             yield Hit(
                 level="error",
@@ -128,7 +136,8 @@ def weights_of_another_run(subject: Subject) -> Iterator[Hit]:
         )
     for file in sorted(run.folder.glob("eval/*/result.json")):
         scored = _pack_sha256(file)
-        if scored != wanted:
+        # Evaluations of super-resolution by older versions do not state it.
+        if scored != wanted and not (scored is None and subject.is_super_resolution):
             yield Hit(
                 level="error",
                 file=str(file),

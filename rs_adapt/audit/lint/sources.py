@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from rs_adapt.config.compose import compose
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.literals import parse_literals, read_literals
 from rs_adapt.config.own import bench as own_bench
+from rs_adapt.config.tasks import SUPER_RESOLUTION
 from rs_adapt.config.tuned import values_of_0_1_0, without_overridden
 from rs_adapt.documents import read_bytes
 from rs_adapt.errors import ConfigError, DataNotFound, RsAdaptError
@@ -34,7 +35,7 @@ from rs_adapt.runs.records.record import AnyRecord
 
 _NEEDED = (
     *("cell", "bench", "protocol", "method", "model", "data_root", "prepared_dir", "train_dataloader"),
-    *("val_dataloader", "val_cfg", "test_dataloader", "source_val_dataloader"),
+    *("val_dataloader", "val_cfg", "test_dataloader"),
 )
 # The axis that decides on a key that the wiring makes; longer keys first.
 _WIRED = {
@@ -119,7 +120,7 @@ def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Sub
         raise ConfigError(f"{path} holds no config.py, so it is not a run. Name a run folder, a config, or --bench.")
     config = read_literals(file, remedy=_REMEDY)
     cfg, lines = config.values, config.lines
-    if missing := [key for key in _NEEDED if key not in cfg]:
+    if missing := [key for key in _needed(cfg) if key not in cfg]:
         raise ConfigError(
             f"{file} has no {missing[0]!r}, so it is not a resolved config of this version of rs-adapt. {_REMEDY}"
         )
@@ -141,6 +142,13 @@ def subject_from_path(path: Path, *, data_root: str | Path | None = None) -> Sub
         return Subject(title=str(file), cfg=cfg, changed=tuple(_rewired(cell, cfg, file)), origin=origin)
     run, changed = _run(folder, cfg, start)
     return Subject(title=f"{folder}: {cell}", cfg=cfg, changed=changed, origin=origin, run=run)
+
+
+def _needed(cfg: ConfigNode) -> Iterator[str]:
+    yield from _NEEDED
+    # Super-resolution has no source beside its target.
+    if not isinstance(bench := cfg.get("bench"), Mapping) or bench.get("task") != SUPER_RESOLUTION:
+        yield "source_val_dataloader"
 
 
 def _run(folder: Path, cfg: ConfigNode, start: RunStart) -> tuple[RunFiles, tuple[ChangedKey, ...]]:

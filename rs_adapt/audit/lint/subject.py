@@ -10,7 +10,7 @@ from rs_adapt.audit.lint.changes import ChangedKey
 from rs_adapt.audit.lint.tile_scan import TileScan
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.segmentor import segmentor_config
-from rs_adapt.config.tasks import SEGMENTATION, task_of
+from rs_adapt.config.tasks import SEGMENTATION, SUPER_RESOLUTION, task_of
 from rs_adapt.datasets.roles import reads_source, reads_source_val
 from rs_adapt.runs.records import Manifest, Result, RunStart
 
@@ -78,6 +78,11 @@ class Subject:
         return task_of(self.cfg["bench"]).name == SEGMENTATION
 
     @property
+    def is_super_resolution(self) -> bool:
+        """Whether the configuration learns fine images from coarse ones, which lie in one folder a bench."""
+        return task_of(self.cfg["bench"]).name == SUPER_RESOLUTION
+
+    @property
     def setting(self) -> str:
         """The setting, such as `da` or `dg`."""
         return str(self.cfg["cell"]["setting"])
@@ -95,6 +100,9 @@ class Subject:
 
     def dataset(self, role: str) -> ConfigNode | None:
         """Return the settings of a role's data set; None if the configuration has none."""
+        if self.is_super_resolution:
+            loaders = {"labelled": "train_dataloader", "val": "val_dataloader", "test": "test_dataloader"}
+            return self.cfg[loaders[role]]["dataset"] if role in loaders else None
         if role in TRAINING:
             training: ConfigNode | None = self.cfg["train_dataloader"]["dataset"][role]
             return training

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,13 @@ from rs_adapt.audit.selfcheck.outcome import Check, Outcome, SelfCheck, conclude
 from rs_adapt.audit.selfcheck.plugins import check_plugins
 from rs_adapt.audit.selfcheck.scores import check_curve, check_headline, check_losses, check_selections
 from rs_adapt.audit.selfcheck.subject import Subject, read_subject
+from rs_adapt.audit.selfcheck.super_resolution import (
+    check_image_scores,
+    check_images,
+    check_last,
+    check_split,
+    check_validation,
+)
 from rs_adapt.audit.selfcheck.teacher import check_teacher
 from rs_adapt.errors import RsAdaptError
 from rs_adapt.progress import OnProgress, no_progress
@@ -42,6 +49,13 @@ _CHECKS = (
     check_teacher,
     check_fingerprints,
 )
+# In the place of the checks of maps of pixels and of classes.
+_OF_SUPER_RESOLUTION: Mapping[Callable[..., Iterator[Check]], Callable[[Subject], Iterator[Check]]] = {
+    check_headline: check_image_scores,
+    check_selections: check_last,
+    check_curve: check_validation,
+    check_protocol: check_split,
+}
 
 
 def check_run(folder: Path, *, data_root: Path | None = None, on_progress: OnProgress = no_progress) -> SelfCheck:
@@ -69,9 +83,12 @@ def check_run(folder: Path, *, data_root: Path | None = None, on_progress: OnPro
 
 
 def _checks(subject: Subject, on_progress: OnProgress) -> Iterator[Check]:
+    is_flow = subject.is_super_resolution
     for check in _CHECKS:
-        yield from _guard(check.__name__.removeprefix("check_"), partial(check, subject))
-    yield from _guard("tiles", partial(check_tiles, subject, on_progress))
+        chosen = _OF_SUPER_RESOLUTION.get(check, check) if is_flow else check
+        yield from _guard(check.__name__.removeprefix("check_"), partial(chosen, subject))
+    data_check = check_images if is_flow else check_tiles
+    yield from _guard(data_check.__name__.removeprefix("check_"), partial(data_check, subject, on_progress))
 
 
 def _guard(name: str, check: Callable[[], Iterator[Check]]) -> list[Check]:

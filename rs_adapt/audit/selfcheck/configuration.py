@@ -20,6 +20,8 @@ from rs_adapt.scores.class_sets import class_set
 
 _SHOWN = 10
 _ADDED = ("default_hooks", "launcher", "custom_hooks", "train_dataloader.batch_size", "model.teacher_channels")
+# Of super-resolution the runner gets no protocol and no test images, and without images for validation none of these.
+_NOT_GIVEN = ("protocol", "test_cfg", "test_dataloader", "test_evaluator", "val_cfg", "val_dataloader", "val_evaluator")
 # Where a bench of your own names folders of a machine; the pixels in them have digests of their own.
 _OWN_PATH = re.compile(r"bench\.(?:prepare|own)\.(?:root|(?:source|target)\.(?:images|files|labels\.(?:path|aoi)))$")
 
@@ -57,7 +59,7 @@ def check_config(subject: Subject) -> Iterator[Check]:
         sentences = [
             f"{LOG_FILE} has {change.key} = {change.before!r}, config.py {change.now!r}."
             for change in changed
-            if not change.key.startswith(_ADDED)
+            if not change.key.startswith(_ADDED) and not (subject.is_super_resolution and change.key in _NOT_GIVEN)
         ]
         yield from conclude("log", sentences[:_SHOWN], checked=f"config.py against the configuration in {LOG_FILE}")
 
@@ -187,6 +189,8 @@ def check_schedule(subject: Subject) -> Iterator[Check]:
         ("evaluation", evaluations, every),
     ):
         wanted = sorted({*range(step, iters + 1, step), iters})
+        if not subject.trains or (what == "evaluation" and not _evaluates(subject)):
+            wanted = []
         if stated != wanted:
             contradictions.append(
                 f"metrics.jsonl has {what} lines at {_few(stated)}; the configuration gives {_few(wanted)}."
@@ -195,6 +199,11 @@ def check_schedule(subject: Subject) -> Iterator[Check]:
     yield from conclude(
         "schedule", contradictions, checked=f"{iters} iterations, {len(training)} learning rates, evaluations"
     )
+
+
+def _evaluates(subject: Subject) -> bool:
+    """Return whether there is something to evaluate during training; own images may be for training and test alone."""
+    return not subject.is_super_resolution or subject.data is None or "val" in subject.data.roles
 
 
 def _compare_rates(training: list[TrainingLine], config: ConfigNode) -> Iterator[str]:

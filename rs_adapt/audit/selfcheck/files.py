@@ -115,7 +115,8 @@ def _compare_with_run(manifest: Manifest, subject: Subject, prefix: str) -> Iter
     own = manifest.own_bench is not None
     for key, stated, value in (
         ("overrides", for_packs(manifest.overrides), for_packs(start.options.overrides)),
-        ("created", manifest.created, result.finished),
+        # Weights of super-resolution are written before they are scored.
+        *(() if subject.is_super_resolution else (("created", manifest.created, result.finished),)),
         ("base.name", manifest.base.name, start.cell.backbone),
         *(
             (f"data.{role}", facts.content(), start.data[role].content() if role in start.data else None)

@@ -13,6 +13,7 @@ from rs_adapt.config.compose import compose
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.config.literals import read_literals
 from rs_adapt.config.own import bench as own_bench
+from rs_adapt.config.tasks import SUPER_RESOLUTION, TASKS
 from rs_adapt.errors import ConfigError, RsAdaptError, ScoresError
 from rs_adapt.runs.files import (
     CELL_FILE,
@@ -57,6 +58,7 @@ class Subject:
         not_composed: Why they cannot be composed.
         matrices: The stored matrices by file.
         no_matrices: Why matrices that the result names cannot be read, by file.
+        trains: Whether the method has parameters, without which there are no training lines.
     """
 
     folder: Path
@@ -72,6 +74,12 @@ class Subject:
     not_composed: str
     matrices: dict[str, PerImage]
     no_matrices: dict[str, str]
+    trains: bool
+
+    @property
+    def is_super_resolution(self) -> bool:
+        """Whether the run learned fine images from coarse ones."""
+        return self.start.cell.setting in TASKS[SUPER_RESOLUTION].settings
 
 
 def read_subject(folder: Path, *, data_root: Path | None = None) -> Subject:
@@ -100,7 +108,11 @@ def read_subject(folder: Path, *, data_root: Path | None = None) -> Subject:
     if data_root is not None:
         config = replace_paths(config, {str(config.get("data_root")): str(data_root.expanduser().resolve())})
     lines, damage = scan_metrics(folder, finished=True)
-    if not damage and not (folder / METRICS_FILE).is_file():
+    manifest = read_record(folder / MANIFEST_FILE, Manifest, error=ConfigError, remedy=_REMEDY)
+    network = None if manifest is None else manifest.network
+    # Interpolation of images has nothing to train.
+    trains = network is None or network.trains
+    if trains and not damage and not (folder / METRICS_FILE).is_file():
         damage = "there is no such file"
     expected, not_composed = _compose(folder, start, config)
     matrices, no_matrices = _read_matrices(folder, result)
@@ -108,7 +120,7 @@ def read_subject(folder: Path, *, data_root: Path | None = None) -> Subject:
         folder=folder,
         start=start,
         result=result,
-        manifest=read_record(folder / MANIFEST_FILE, Manifest, error=ConfigError, remedy=_REMEDY),
+        manifest=manifest,
         data=read_record(folder / DATA_FILE, DataRecord, error=ConfigError, remedy=_REMEDY),
         hashes=read_record(folder / HASHES_FILE, HashesRecord, error=ConfigError, remedy=_REMEDY),
         lines=lines,
@@ -118,6 +130,7 @@ def read_subject(folder: Path, *, data_root: Path | None = None) -> Subject:
         not_composed=not_composed,
         matrices=matrices,
         no_matrices=no_matrices,
+        trains=trains,
     )
 
 
