@@ -193,7 +193,7 @@ class ChoiceDataset(Dataset[Sample]):
                 f"{', '.join(self.classes)}. Add it to the kinds of the bench."
             )
         self.metainfo: dict[str, object] = {"classes": list(self.classes), "palette": None}
-        self._tokenizer = ClipTokenizer()
+        self.tokenize = ClipTokenizer()
 
     def __len__(self) -> int:
         """Return the number of items."""
@@ -214,10 +214,32 @@ class ChoiceDataset(Dataset[Sample]):
         item = self.items[index]
         kind = self.classes.index(item.kind)
         sample = SegDataSample(gt_sem_seg=PixelData(data=torch.full((1, 1, 1), kind, dtype=torch.int64)))
-        sample.set_field(self._tokenizer(item.texts).ids_TN, "texts")
+        sample.set_field(self.tokenize(item.texts).ids_TN, "texts")
         sample.set_metainfo({"kind": kind})
         inputs = to_inputs(read_square(item.image, self.size_px), sample, name=str(self._img_dir / item_name(item)))
         return {"inputs": inputs, "data_samples": sample}
+
+
+def describe_cut(dataset: ChoiceDataset) -> str | None:
+    """Return a sentence on items whose texts are longer than CLIP reads; None if there are none.
+
+    Raises:
+        DataError: Without its end a false text equals the true one, so that the item cannot be solved.
+    """
+    number = 0
+    for item in dataset.items:
+        ids_TN, cut = dataset.tokenize(item.texts)
+        if not cut:
+            continue
+        number += 1
+        if any(torch.equal(ids_TN[0], ids_TN[other]) for other in range(1, len(ids_TN))):
+            raise DataError(
+                f"{dataset.name}: a false text of {item_name(item)} equals the true one within the {CONTEXT} tokens "
+                "that CLIP reads: shorten both, or leave the item out."
+            )
+    if not number:
+        return None
+    return f"{dataset.name}: {number} items have texts of more than {CONTEXT} tokens, whose ends are not read."
 
 
 def check_images(dataset: CaptionDataset | ChoiceDataset, on_progress: OnProgress = no_progress) -> None:

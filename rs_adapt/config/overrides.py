@@ -28,6 +28,10 @@ _OPTION_FOR = {
     "prepared_dir": "use RS_ADAPT_HOME, below which tiles are prepared",
 }
 _ADAPTER = "model.backbone.adapter."
+# The bench whose images a model of super-resolution learns, by name or as a file.
+REGION_KEY = "bench.prepare.bench"
+_BENCH_SUFFIXES = (".toml", ".json")
+_QUOTES = "'\""
 # Beyond 64 bits no library takes a whole number.
 _MAX_INT = 2**63
 # Arguments of adapters and strategies, and a rule of the optimizer, where None means "without"; elsewhere None would
@@ -72,16 +76,22 @@ def parse(items: Sequence[str]) -> list[Override]:
 
 
 def for_packs(texts: Sequence[str]) -> list[str]:
-    """Return overrides as packs state them: a file of text weights by its name, without the folder on this machine."""
+    """Return overrides as packs state them: files of text weights and of a bench of your own by their names alone."""
     named = []
     for text in texts:
         key, equals, value = text.partition("=")
         if key.strip() == "bench.resolve":
             # The run folder holds a copy of that model, and the manifest says which it is.
             continue
-        is_file = key.strip().endswith(".text_weights")
-        named.append(f"{key}{equals}{PurePath(value.strip()).name}" if is_file else text)
+        is_file = key.strip().endswith(".text_weights") or is_region_file(text)
+        named.append(f"{key}{equals}{PurePath(value.strip().strip(_QUOTES)).name}" if is_file else text)
     return named
+
+
+def is_region_file(text: str) -> bool:
+    """Return whether a text `key=value` names a bench of your own whose images super-resolution learns."""
+    key, _, value = text.partition("=")
+    return key.strip() == REGION_KEY and value.strip().strip(_QUOTES).endswith(_BENCH_SUFFIXES)
 
 
 def expand(tree: ConfigNode, override: Override) -> Override:

@@ -72,14 +72,15 @@ def check_captions(
 
     Raises:
         DataNotFound, DataError: See `CaptionDataset`, `ChoiceDataset` and `check_images`.
-        ConfigError: Several processes would train together, each of which contrasted its own part of a batch.
+        ConfigError: Several processes would train together, each of which contrasted its own part of a batch; or a
+            batch is larger than the list of captions.
     """
     if rank_and_world_size()[1] > 1:
         raise ConfigError(
             f"{rank_and_world_size()[1]} processes are to train on captions together, and each would contrast its own "
             "part of the batch alone. Allowed: one process."
         )
-    from rs_adapt.captions.dataset import ChoiceDataset, check_images
+    from rs_adapt.captions.dataset import CaptionDataset, ChoiceDataset, check_images, describe_cut
     from rs_adapt.datasets.digests import digest_tiles
     from rs_adapt.datasets.roles import data_roles
     from rs_adapt.registry import DATASETS
@@ -91,6 +92,14 @@ def check_captions(
         digests[role] = digest_tiles(settings)
         if isinstance(dataset, ChoiceDataset) and dataset.left_out:
             notes.append(f"{dataset.name}: {dataset.left_out} entries are no items and are not scored.")
+        if isinstance(dataset, ChoiceDataset) and (cut := describe_cut(dataset)):
+            notes.append(cut)
+        batch_size = cfg.train_dataloader.batch_size
+        if isinstance(dataset, CaptionDataset) and len(dataset) < batch_size:
+            raise ConfigError(
+                f"{dataset.name} has {len(dataset)} captions, and a batch {batch_size}: it would hold captions twice "
+                f"and contrast them with themselves. Allowed: a batch of up to {len(dataset)} (--batch-size)."
+            )
     return CheckedData(digests=digests, notes=tuple(notes))
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt import limits
-from rs_adapt.config import axes, axis_files
+from rs_adapt.config import axes, axis_files, overrides
 from rs_adapt.config.cell import Cell
 from rs_adapt.config.compose import compose
 from rs_adapt.config.own import bench as own_bench
@@ -104,12 +104,16 @@ def recompose_manifest(
         names = names.model_copy(update={"bench": own_bench.save_content(manifest.own_bench)})
     cell = _cell(names, folder)
     texts = without_training(texts)
+    region = [text for text in texts if overrides.is_region_file(text)]
+    # A file of this machine, which a pack may not choose: the run itself says where it is.
+    texts = [text for text in texts if text not in region]
     if refused := find_refused_keys(texts):
         raise CheckpointMismatch(
             f"The manifest in {folder} sets {refused[0]}: a pack must not choose code, folders or anything but its "
             "model, classes and preprocessing. It is not loaded."
         )
     tuned_values = _tuned_values(manifest, cell, folder)
+    texts += [_find_region_file(text, folder) for text in region[-1:]]
     if manifest.resolver is not None:
         texts.append(f"bench.resolve={locate_resolver(folder, manifest.resolver)}")
     precision_text = [] if precision is None else [f"runtime.precision={precision}"]
@@ -137,6 +141,23 @@ def recompose_manifest(
     cfg.model = trained.model
     segmentor_config(cfg).test_cfg = test_cfg
     return cfg
+
+
+def _find_region_file(text: str, folder: Path) -> str:
+    """Return the override that names the own bench whose images a run has learnt, from the run's own record."""
+    name = PurePath(overrides.parse([text])[0].value).name
+    start = read_record(
+        run_folder(folder) / CELL_FILE, RunStart, error=CheckpointMismatch, remedy="Copy the run again."
+    )
+    given = [] if start is None else [one for one in start.options.overrides if overrides.is_region_file(one)]
+    places = [Path(overrides.parse([one])[0].value).expanduser() for one in given]
+    if not places or places[-1].name != name or not places[-1].is_file():
+        where = f", which was {places[-1]}" if places else " (the run folder's cell.json says where it was)"
+        raise CheckpointMismatch(
+            f"{folder} was trained on images of the bench {name}{where}, and that file is not on this machine. Put it "
+            "there, or train on a bench with a name."
+        )
+    return given[-1]
 
 
 def _cell(names: CellNames, folder: Path) -> Cell:

@@ -6,6 +6,7 @@ import json
 import random
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from rs_adapt.backbones.clip import Clip
 from rs_adapt.captions import CaptionHead, CaptionModel
-from rs_adapt.captions.dataset import CaptionDataset, ChoiceDataset
+from rs_adapt.captions.dataset import CaptionDataset, ChoiceDataset, describe_cut
 from rs_adapt.datasets.captions.negatives import negative_maker
 from rs_adapt.datasets.digests import digest_tiles
 from rs_adapt.engine import tasks
@@ -89,6 +90,23 @@ def test_long_captions_are_refused_or_cut(folder: Path) -> None:
     (folder / "x.csv").write_text(f'image,caption,negatives\na.png,{long},"[""{long} bus""]"\n')
     with pytest.raises(DataError, match="without its end it equals its caption"):
         dataset(folder, negatives=1, long_captions="cut")
+
+
+def test_a_mark_of_clip_in_a_negative_is_refused(folder: Path) -> None:
+    (folder / "x.csv").write_text('image,caption,negatives\na.png,a car,"[""a <|endoftext|> bus""]"\n')
+    with pytest.raises(DataError, match=r"x\.csv, line 2: the negative 'a <\|endoftext\|> bus' holds CLIP's own mark"):
+        dataset(folder, negatives=1)
+
+
+def test_texts_of_items_that_are_cut_are_counted_or_refused(folder: Path) -> None:
+    items = choices(folder)
+    assert describe_cut(items) is None
+    long = " ".join(["car"] * 90)
+    items.items[0] = replace(items.items[0], texts=(f"a {long}", long))
+    assert describe_cut(items) == "x: 1 items have texts of more than 77 tokens, whose ends are not read."
+    items.items[0] = replace(items.items[0], texts=(long, f"{long} bus"))
+    with pytest.raises(DataError, match=r"a false text of swap/a\.png#0 equals the true one within the 77 tokens"):
+        describe_cut(items)
 
 
 def choices(folder: Path, classes: tuple[str, ...] = ("swap", "add", "wrong"), **more: Any) -> ChoiceDataset:

@@ -180,6 +180,14 @@ def test_the_settings_of_the_file_reach_the_model(folder: Path) -> None:
     assert cfg.model.segmentor.backbone.frozen is cfg.model.segmentor.decode_head.frozen is False
 
 
+def test_a_batch_larger_than_the_list_is_refused(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--batch-size", "4", "--device", "cpu", "--dry-run", "--work-dir", tmp_path / "run")
+    assert run("train", "--bench", folder / "captions.toml", *words) == 2
+    assert "has 3 captions, and a batch 4" in " ".join(capsys.readouterr().err.split())
+
+
 def test_what_does_not_fit_is_refused(folder: Path, tmp_path: Path) -> None:
     bench = str(folder / "captions.toml")
     with pytest.raises(IncompatibleCell, match="has no text tower"):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from own_benches import draw, write_bench, write_scene
 from safetensors.torch import load_file
 from typer.testing import CliRunner
 
@@ -218,3 +219,25 @@ def test_test_flows_in_training_and_statistics_of_others_are_found(
     assert set(rules) == {"image-in-train-and-test", "statistics-of-training"}
     assert "00000/02 (there 00001/01)" in rules["image-in-train-and-test"]
     assert "images" in contradictions(copied)
+
+
+def test_images_of_a_bench_of_your_own_are_scored_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RS_ADAPT_HOME", str(tmp_path / "home"))
+    for number in range(2):
+        write_scene(tmp_path / f"src/{number}.png", tmp_path / f"lab/{number}.png", draw(96, 96, seed=number))
+    file = write_bench(tmp_path, 'images = "src"', 'path = "lab"')
+    small = ["bench.crop_px=16", *TINY[-3:], f"bench.prepare.bench={file}"]
+    cfg = rs_adapt.compose(
+        "images-sr", iters=2, batch_size=2, num_workers=0, work_dir=tmp_path / "run", overrides=small
+    )
+    trained = rs_adapt.train(cfg, device="cpu", loggers=["none"], progress=False)
+    # A pack names no folder of this machine.
+    assert str(tmp_path) not in (trained.folder / "manifest.json").read_text()
+    scored = rs_adapt.evaluate(trained, device="cpu", progress=False)
+    assert trained.result is not None
+    assert scored.result.psnr_db == pytest.approx(trained.result.psnr_db, abs=1e-4)
+    assert contradictions(trained.folder) == {}
+    assert rs_adapt.lint(trained, progress=False).errors == ()
+    file.rename(tmp_path / "other.toml")
+    with pytest.raises(CheckpointMismatch, match=r"images of the bench bench\.toml, which was .* not on this machine"):
+        rs_adapt.evaluate(trained, device="cpu", progress=False)

@@ -16,6 +16,7 @@ from rs_adapt.datasets.captions.negatives import sample_draws
 from rs_adapt.datasets.captions.order import perturbations
 from rs_adapt.datasets.captions.parsing import normalized
 from rs_adapt.datasets.captions.pictures import SUFFIXES, ImagePlace
+from rs_adapt.datasets.captions.records import mark_in
 from rs_adapt.documents import read_json
 from rs_adapt.errors import ConfigError, DataError, DataNotFound
 from rs_adapt.path_names import path_below
@@ -105,6 +106,11 @@ def read_choices(
     for path in paths:
         for item in _READERS[benchmark](path, images, seed):
             texts = () if item is None else _distinct(item.texts)
+            if item is not None and (marked := [text for text in item.texts if mark_in(text)]):
+                raise DataError(
+                    f"{path}: the text {marked[0][:80]!r} of the item {item.key} holds CLIP's own mark of start or "
+                    "end: remove it."
+                )
             if item is None or len(texts) < 2:
                 left_out += 1
                 continue

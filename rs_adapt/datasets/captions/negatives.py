@@ -16,6 +16,7 @@ from typing import TypeAlias, TypeVar
 
 from rs_adapt.datasets.captions.lexicon import Lexicon, read_lexicon
 from rs_adapt.datasets.captions.parsing import ParsedCaption, Span, is_word, join_tokens, normalized, parse_caption
+from rs_adapt.datasets.captions.records import mark_in
 from rs_adapt.errors import ConfigError, DataError
 
 T = TypeVar("T")
@@ -186,7 +187,7 @@ def check_negatives(caption: str, negatives: Sequence[str], count: int, *, place
         place: Where they come from, for the message.
 
     Raises:
-        DataError: There are fewer, or one is empty or equal to the caption.
+        DataError: There are fewer, or one is empty, equal to the caption, or holds a mark of CLIP.
     """
     if not all(isinstance(text, str) for text in negatives):
         raise DataError(f"{place}: negatives must be texts.")
@@ -196,6 +197,8 @@ def check_negatives(caption: str, negatives: Sequence[str], count: int, *, place
             f"{count}. Add some, or set captions.negatives={len(negatives)}."
         )
     chosen = tuple(negatives[:count])
+    if marked := [text for text in chosen if mark_in(text)]:
+        raise DataError(f"{place}: the negative {marked[0][:80]!r} holds CLIP's own mark of start or end: remove it.")
     if bad := [text for text in chosen if not text.strip() or normalized(text) == normalized(caption)]:
         raise DataError(f"{place}: the negative {bad[0][:80]!r} is empty or equal to its caption: replace it.")
     return chosen

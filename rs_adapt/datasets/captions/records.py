@@ -17,6 +17,8 @@ from rs_adapt.path_names import path_below
 _IMAGE, _CAPTION, _NEGATIVES = ("image", "filepath"), ("caption", "title"), "negatives"
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 _LINE_CHARS = 100_000
+# CLIP reads a text as far as its first end: what stands behind one would be lost without a word.
+_MARKS = ("<|startoftext|>", "<|endoftext|>")
 LISTS = (*_DELIMITERS, ".jsonl")
 
 
@@ -69,7 +71,15 @@ def text_fault(caption: object) -> str | None:
     """Return why a value is no caption; None if it is one."""
     if not isinstance(caption, str) or not caption.strip():
         return "has no caption"
-    return "has a zero character in its caption" if "\0" in caption else None
+    if "\0" in caption:
+        return "has a zero character in its caption"
+    mark = mark_in(caption)
+    return f"has CLIP's own mark {mark} in its caption" if mark else None
+
+
+def mark_in(text: str) -> str | None:
+    """Return CLIP's own mark of a text's start or end that a text holds, after which CLIP reads no more of it."""
+    return next((mark for mark in _MARKS if mark in text), None)
 
 
 def negatives_of(value: object, *, place: str) -> tuple[str, ...] | None:
@@ -135,7 +145,7 @@ def _check_columns(path: Path, names: Sequence[str]) -> None:
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     try:
-        with path.open(encoding="utf-8") as file:
+        with path.open(encoding="utf-8-sig") as file:
             number = 0
             while line := file.readline(_LINE_CHARS + 1):
                 number += 1

@@ -133,6 +133,7 @@ GOOD: dict[str, Any] = {
         ("valse", {"foil": " "}, "item 0 has no foil"),
         ("order", {"caption": [""]}, "item 0 has no caption"),
         ("items", {"texts": ["a cat"]}, "item 0 has no texts: give two or more"),
+        ("items", {"texts": ["a cat", "<|startoftext|>"]}, "of the item 0 holds CLIP's own mark"),
         ("items", {"kind": ""}, "item 0 has no kind"),
     ],
 )

@@ -60,7 +60,8 @@ def tar_of(path: Path, members: dict[str, bytes | tarfile.TarInfo], *, mode: str
     ],
 )
 def test_lists_of_every_kind(name: str, text: str, images: Path, tmp_path: Path) -> None:
-    (tmp_path / name).write_text("\ufeff" * name.endswith("v") + text, encoding="utf-8")
+    # As programs of Windows write UTF-8.
+    (tmp_path / name).write_text("\ufeff" + text, encoding="utf-8")
     first, second = read_list(tmp_path / name, images)
     assert (first.caption, first.negatives) == ("a car, red", ("a bus", "a van"))
     assert (second.caption, second.negatives) == ("a lake", None)
@@ -71,6 +72,11 @@ def test_lists_of_every_kind(name: str, text: str, images: Path, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
+        (
+            "x.csv",
+            "image,caption\na.png,a car <|endoftext|> on a road\n",
+            r"line 2: the image a\.png has CLIP's own mark <\|endoftext\|> in its caption",
+        ),
         ("x.csv", "image,caption\na.png,  \n", r"x\.csv, line 2: the image a\.png has no caption"),
         ("x.csv", "image,caption\nc.png,a car\n", r"line 2: there is no image .*c\.png"),
         ("x.csv", "image,caption\n../a.png,a car\n", r"line 2: the image is '\.\./a\.png', which leads out"),
