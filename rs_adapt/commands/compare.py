@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +34,7 @@ def compare(
     if holds_images(run_a) and holds_images(run_b):
         found = compare_images(run_a, run_b)
         if as_json:
-            print_json({name: asdict(difference) for name, difference in found.items()})
+            print_json({name: difference.to_json() for name, difference in found.items()})
             return
         from rs_adapt.reports.flow_tables import differences_table
 

@@ -73,7 +73,7 @@ def plan_flow(
         parameters=_count(_build_model(cfg)),
         folder=folder,
         digests={split: of for split, of in digests.items() if of},
-        notes=(),
+        notes=_describe_shared(digests),
         initialised_from=None,
         teacher=None,
     )
@@ -190,6 +190,18 @@ def score_split(
         data_sha256=data_facts(digests).sha256,
         iter=cfg.train_cfg.max_iters,
         images=images,
+    )
+
+
+def _describe_shared(digests: Mapping[str, TileDigests]) -> tuple[str, ...]:
+    """Return a sentence on test files that training reads too, under any name; lint compares single slices."""
+    learnt = {digest for of_file in digests["train"].values() for digest in of_file}
+    both = [name for name, of_file in digests["test"].items() if learnt & set(of_file)]
+    if not both:
+        return ()
+    return (
+        f"{len(both)} of {len(digests['test'])} test snapshots are in training too, first {both[0]}: the scores are "
+        "too high.",
     )
 
 

@@ -58,11 +58,12 @@ def _cut_off(image_CHW: Image, rows: int, columns: int, *, shift: float) -> Imag
     ky, kx = np.fft.fftfreq(height, 1 / height), np.fft.fftfreq(width, 1 / width)
     # Values at the centres of the coarse pixels, which lie (s - 1) / 2 fine pixels from the first sample.
     phase = np.exp(2j * np.pi * shift * (ky[:, None] / height + kx[None, :] / width))
-    coarse_y, coarse_x = np.fft.fftfreq(rows, 1 / rows), np.fft.fftfreq(columns, 1 / columns)
-    chosen = (coefficients * phase)[:, coarse_y.astype(int)[:, None], coarse_x.astype(int)[None, :]]
+    # Rounded, because 1 / n is: of 98 rows the last wavenumber would be a little more than 49.
+    coarse_y, coarse_x = (np.rint(np.fft.fftfreq(size, 1 / size)).astype(int) for size in (rows, columns))
+    chosen = (coefficients * phase)[:, coarse_y[:, None], coarse_x[None, :]]
     # The mode at the Nyquist wavenumber of the coarse grid has no partner there.
-    chosen[:, np.abs(coarse_y) == rows / 2] = 0
-    chosen[:, :, np.abs(coarse_x) == columns / 2] = 0
+    chosen[:, 2 * np.abs(coarse_y) == rows] = 0
+    chosen[:, :, 2 * np.abs(coarse_x) == columns] = 0
     return np.asarray(np.fft.ifft2(chosen).real * (rows * columns / (height * width)))
 
 

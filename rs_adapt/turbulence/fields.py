@@ -54,7 +54,9 @@ def read_slices(files: Sequence[Path], *, variables: Sequence[str] = VARIABLES) 
             raise DataError(f"{name}: a component holds {part.dtype}; velocities are real numbers.")
     if len({part.shape for part in stacks}) != 1:
         raise DataError(f"{name}: the components have different shapes, {', '.join(str(p.shape) for p in stacks)}.")
-    field_3nHW = np.stack(stacks).astype(np.float32)
+    with np.errstate(over="ignore"):
+        # Beyond the range of float32 is not finite, and refused below.
+        field_3nHW = np.stack(stacks).astype(np.float32)
     if not field_3nHW.size or not np.isfinite(field_3nHW).all():
         raise DataError(
             f"{name} has no values, or some that are not finite: crop it to where velocities were measured."
@@ -124,10 +126,20 @@ def _tiff(path: Path) -> NDArray[Any]:
             num_bytes = dataset.count * dataset.height * dataset.width * itemsize
             if num_bytes > _MOST_BYTES:
                 raise DataError(f"{path} states {num_bytes} bytes of pixels, more than {_MOST_BYTES}.")
-            values = np.asarray(dataset.read())
+            read = dataset.read(masked=True)
+            factors, offsets = (np.array(of)[:, None, None] for of in (dataset.scales, dataset.offsets))
     except (RasterioError, OSError) as error:
         raise DataError(f"{path} cannot be read ({error}): the file is damaged, or no TIFF.") from error
+    if np.ma.is_masked(read):
+        raise DataError(f"{path} has pixels without data. Crop it to where velocities were measured.")
+    values = _unpacked(np.ma.getdata(read), factors, offsets)
     return values[0] if values.shape[0] == 1 else values
+
+
+def _unpacked(values: NDArray[Any], factor: Any, offset: Any) -> NDArray[Any]:
+    """Return values that a file stores as whole numbers, times a factor and plus an offset; others as they are."""
+    plain = bool(np.all(np.equal(factor, 1)) and np.all(np.equal(offset, 0)))
+    return values if plain else values * np.asarray(factor, np.float64) + np.asarray(offset, np.float64)
 
 
 def _hdf5(path: Path, name: str) -> NDArray[Any]:
@@ -150,12 +162,26 @@ def _hdf5(path: Path, name: str) -> NDArray[Any]:
                 raise DataError(f"{path}: variable {name} lies in other files. Name a file that holds its values.")
             if data[name].nbytes > _MOST_BYTES:
                 raise DataError(f"{path}: variable {name} has {data[name].nbytes} bytes, more than {_MOST_BYTES}.")
-            return np.asarray(data[name][()])
+            return _of_attributes(np.asarray(data[name][()]), data[name].attrs, f"{path}: variable {name}")
     except DataError:
         raise
     except Exception as error:
         # h5py raises errors of many classes for damaged files.
         raise DataError(f"{path} cannot be read ({error}): the file is damaged, or no HDF5.") from error
+
+
+def _of_attributes(values: NDArray[Any], attributes: Any, what: str) -> NDArray[Any]:
+    """Return values as the conventions of NetCDF mean them, which h5py does not know.
+
+    Raises:
+        DataError: Values are missing.
+    """
+    for key in ("_FillValue", "missing_value"):
+        if key in attributes and np.isin(values, attributes[key]).any():
+            raise DataError(f"{what} has missing values. Crop it to where velocities were measured.")
+    if not {"scale_factor", "add_offset"} & set(attributes):
+        return values
+    return _unpacked(values, attributes.get("scale_factor", 1.0), attributes.get("add_offset", 0.0))
 
 
 def _netcdf(path: Path, name: str) -> NDArray[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,10 +42,15 @@ class ImageScore(Record):
     psnr_db: float = Field(description="Peak signal-to-noise ratio in decibels.")
     ssim: float = Field(description="Structural similarity.")
     divergence: float | None = Field(
-        description="RMS of the divergence error over the RMS of the true in-plane gradient; null of colours."
+        description="RMS of the divergence error over the RMS of the true in-plane gradient; null of colours, and "
+        "where the true velocity is the same everywhere."
     )
-    spectrum_dex: float = Field(description="Log-spectral distance over all wavenumbers, decades.")
-    resolved_dex: float = Field(description="The same up to the coarse grid's Nyquist wavenumber.")
+    spectrum_dex: float | None = Field(
+        description="Log-spectral distance over all wavenumbers, decades; null of an image of one value."
+    )
+    resolved_dex: float | None = Field(
+        description="The same up to the coarse grid's Nyquist wavenumber; null without energy there."
+    )
     subgrid_dex: float | None = Field(description="The same beyond it; null without energy there.")
 
 
@@ -77,6 +82,10 @@ class Estimate:
     low: float | None
     high: float | None
     snapshots: int
+
+    def to_json(self) -> dict[str, float | int | None]:
+        """Return the content as JSON, which has no NaN: null where no image has a value."""
+        return asdict(self) | {"mean": None if math.isnan(self.mean) else self.mean}
 
 
 def measured(images: Sequence[ImageScore]) -> dict[str, dict[str, float | int | None]]:

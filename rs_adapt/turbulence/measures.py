@@ -34,8 +34,9 @@ class Measures:
         psnr_db: Peak signal-to-noise ratio, decibels, over all components.
         ssim: Structural similarity, mean of the components.
         divergence: RMS of the difference of in-plane divergences over the RMS of the true in-plane velocity gradient;
-            None of colours.
-        spectrum_dex: RMS over wavenumbers of the difference of log10 energy spectra, all wavenumbers.
+            None of colours, and where the true velocity is the same everywhere.
+        spectrum_dex: RMS over wavenumbers of the difference of log10 energy spectra, all wavenumbers; None where the
+            true image has one value, such as a tile without data.
         resolved_dex: The same up to the coarse grid's Nyquist wavenumber.
         subgrid_dex: The same beyond it; None where the true image has no energy there.
     """
@@ -43,8 +44,8 @@ class Measures:
     psnr_db: float
     ssim: float
     divergence: float | None
-    spectrum_dex: float
-    resolved_dex: float
+    spectrum_dex: float | None
+    resolved_dex: float | None
     subgrid_dex: float | None
 
 
@@ -79,7 +80,7 @@ def measure(
         divergence=divergence_error(image, truth) if is_velocity else None,
         spectrum_dex=_rms(every),
         resolved_dex=_rms(resolved),
-        subgrid_dex=_rms(subgrid) if subgrid.size else None,
+        subgrid_dex=_rms(subgrid),
     )
 
 
@@ -116,16 +117,17 @@ def ssim(image_CHW: Image, truth_CHW: Image, value_range: float) -> float:
     return float((likeness / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))).mean())
 
 
-def divergence_error(image_CHW: Image, truth_CHW: Image) -> float:
+def divergence_error(image_CHW: Image, truth_CHW: Image) -> float | None:
     """Return the RMS of `div(image) - div(truth)` over the RMS of the true in-plane gradient of (u, v).
 
     A slice through a three-dimensional incompressible flow has `du/dx + dv/dy = -dw/dz`, so the difference is the
     divergence that the image has between the true neighbouring slices; through a two-dimensional one it is the
-    image's own. Central differences on the pixels inside the border; 0 is exact.
+    image's own. Central differences on the pixels inside the border; 0 is exact. None where the truth has no gradient.
     """
     difference, scale = _gradients(image_CHW - truth_CHW), _gradients(truth_CHW)
     divergence = difference[0] + difference[3]
-    return float(np.sqrt((divergence**2).mean() / max(sum((part**2).mean() for part in scale), 1e-30)))
+    squares = float(sum((part**2).mean() for part in scale))
+    return float(np.sqrt((divergence**2).mean() / squares)) if squares else None
 
 
 def _gradients(image_CHW: Image) -> tuple[Image, Image, Image, Image]:
@@ -165,11 +167,13 @@ def spectrum_distances(image_CHW: Image, truth_CHW: Image, *, scale: int, is_per
     wavenumbers = np.arange(truth.size)
     floor = SPECTRUM_FLOOR * truth.sum()
     counted = (wavenumbers >= 1) & (truth > floor)
+    if not counted.any():
+        return np.zeros(0), np.zeros(0)
     # An image without any energy in a shell is as far off as the floor is.
     distance = np.log10(np.maximum(image, floor * 1e-4)) - np.log10(np.maximum(truth, floor))
     is_resolved = wavenumbers <= min(truth_CHW.shape[1:]) / scale / 2
     return distance[counted & is_resolved], distance[counted & ~is_resolved]
 
 
-def _rms(values: Image) -> float:
-    return float(np.sqrt((values**2).mean())) if values.size else math.nan
+def _rms(values: Image) -> float | None:
+    return float(np.sqrt((values**2).mean())) if values.size else None

@@ -145,6 +145,13 @@ def test_what_does_not_fit_is_refused(run: Path, folder: Path) -> None:
         rs_adapt.evaluate(damaged, device="cpu", progress=False)
 
 
+def test_test_snapshots_that_training_reads_are_noted() -> None:
+    digests = {"train": {"00000": ("aa",), "00001": ("bb",)}, "val": {}, "test": {"00000": ("cc",), "00001": ("bb",)}}
+    (note,) = super_resolution._describe_shared(digests)
+    assert note == "1 of 2 test snapshots are in training too, first 00001: the scores are too high."
+    assert super_resolution._describe_shared(digests | {"test": {"00000": ("cc",)}}) == ()
+
+
 def copy_run(run: Path, place: Path) -> Path:
     shutil.copytree(run, place, ignore=shutil.ignore_patterns("eval"))
     return place

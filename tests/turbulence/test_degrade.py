@@ -56,3 +56,9 @@ def test_a_quarter_turn_takes_x_to_y() -> None:
     turned = transform_plane(image, turns=1, is_mirrored=False)
     # The corner at (x, y) = (2, 0) comes to (2, 2); its vector (1, 2) becomes (-2, 1).
     np.testing.assert_array_equal(turned[:, 2, 2], [-2, 1, 3])
+
+
+def test_no_coarse_grid_keeps_the_mode_at_its_nyquist_wavenumber() -> None:
+    # 98 times the rounded 1 / 98 is no whole number.
+    rows = np.cos(np.pi * np.arange(196) / 2)[None, :, None] * np.ones((3, 1, 4))
+    assert np.abs(degrade(rows, 2, Degradation.SPECTRAL)).max() < 1e-6

@@ -69,6 +69,7 @@ def test_hdf5_needs_h5py_and_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyP
         ("a.npy", np.zeros((2, 4, 4)), r"has the shape \(2, 4, 4\); it must hold \(3, H, W\) or \(3, n, H, W\)"),
         ("a.npy", np.zeros((3, 4, 4), complex), "holds complex128; velocities are real numbers"),
         ("a.npy", np.full((3, 4, 4), np.nan), "has no values, or some that are not finite"),
+        ("a.npy", np.full((3, 4, 4), 1e300), "has no values, or some that are not finite"),
         ("a.npy", np.zeros((3, 0, 4)), "has no values, or some that are not finite"),
         ("a.txt", None, "is of no known format; velocity fields end in .npy, .h5"),
         ("a.npy", None, "cannot be read"),
@@ -85,6 +86,43 @@ def test_files_that_are_no_fields_are_refused(
         np.save(tmp_path / name, values)
     with pytest.raises(DataError, match=message):
         read_slices([tmp_path / name])
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_pixels_without_data_are_no_velocities(tmp_path: Path) -> None:
+    values = FIELD[:, 0].copy()
+    write_tiff(tmp_path / "a.tif", values)
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.nodata = -9999
+    np.testing.assert_array_equal(read_slices([tmp_path / "a.tif"])[:, 0], values)
+    values[1, 2, 3] = -9999
+    with rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.write(values)
+    with pytest.raises(DataError, match=r"a\.tif has pixels without data"):
+        read_slices([tmp_path / "a.tif"])
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_packed_whole_numbers_are_unpacked(tmp_path: Path) -> None:
+    packed = np.arange(48, dtype=np.int16).reshape(3, 4, 4)
+    profile = {"driver": "GTiff", "height": 4, "width": 4, "count": 3, "dtype": "int16"}
+    with rasterio.open(tmp_path / "a.tif", "w", **profile) as file:
+        file.write(packed)
+        file.scales, file.offsets = (0.5, 0.5, 2.0), (0.0, 1.0, 0.0)
+    wanted = packed * np.array([0.5, 0.5, 2])[:, None, None] + np.array([0, 1, 0])[:, None, None]
+    np.testing.assert_array_equal(read_slices([tmp_path / "a.tif"])[:, 0], wanted.astype(np.float32))
+
+
+def test_hdf5_follows_the_conventions_of_netcdf(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    for name, attributes in (("a.h5", {"scale_factor": 0.5, "add_offset": 1.0}), ("b.nc", {"_FillValue": 7})):
+        with h5py.File(tmp_path / name, "w") as file:
+            for variable in "uvw":
+                file[variable] = np.arange(16, dtype=np.int16).reshape(4, 4)
+                file[variable].attrs.update(attributes)
+    np.testing.assert_array_equal(read_slices([tmp_path / "a.h5"])[0, 0].ravel(), np.arange(16) / 2 + 1)
+    with pytest.raises(DataError, match=r"b\.nc: variable u has missing values"):
+        read_slices([tmp_path / "b.nc"])
 
 
 def test_missing_files_wrong_numbers_and_different_shapes_are_refused(tmp_path: Path) -> None:

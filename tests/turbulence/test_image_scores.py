@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from rs_adapt.commands import app
 from rs_adapt.errors import ScoresError
 from rs_adapt.runs.records.record import write_record
 from rs_adapt.turbulence.image_scores import (
@@ -80,3 +83,15 @@ def test_files_are_read_as_written_and_damage_is_refused(tmp_path: Path) -> None
     path.write_text('{"images": 3}')
     with pytest.raises(ScoresError, match="images.json"):
         read_scores(path)
+
+
+def test_colours_which_have_no_divergence_are_compared_as_json(tmp_path: Path) -> None:
+    for name, of_run in (("a", A), ("b", B)):
+        (tmp_path / name).mkdir()
+        colours = (one.model_copy(update={"divergence": None}) for one in of_run)
+        write_record(tmp_path / name / "images.json", scores(*colours))
+    compared = CliRunner().invoke(app, ["compare", str(tmp_path / "a"), str(tmp_path / "b"), "--json"])
+    assert compared.exit_code == 0, compared.output
+    found = json.loads(compared.stdout)
+    assert found["divergence"] == {"mean": None, "low": None, "high": None, "snapshots": 0}
+    assert found["psnr_db"]["mean"] == pytest.approx(2.5)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
 
 from rs_adapt.errors import DataError
+from rs_adapt.turbulence.image_scores import ImageScore
 from rs_adapt.turbulence.measures import (
     divergence_error,
     energy_spectrum,
@@ -83,3 +85,13 @@ def test_spectral_distance_separates_resolved_and_subgrid_wavenumbers() -> None:
     assert found.spectrum_dex == pytest.approx(math.sqrt(4 / 2))
     assert (found.resolved_dex, found.subgrid_dex) == pytest.approx((0.0, 2.0), abs=1e-9)
     assert measure(waves({2: 1.0}), waves({2: 1.0}), scale=4, value_range=2.0, is_periodic=True).subgrid_dex is None
+
+
+def test_an_image_of_one_value_has_no_spectrum_and_no_divergence() -> None:
+    # A tile without data, or fluid at rest.
+    truth = np.full((3, 16, 16), 0.5)
+    found = measure(truth + 0.01, truth, scale=2, value_range=1.0, is_periodic=False)
+    assert (found.spectrum_dex, found.resolved_dex, found.subgrid_dex, found.divergence) == (None,) * 4
+    assert found.psnr_db == pytest.approx(40)
+    # As an image of a run they count in no mean of these.
+    ImageScore(name="0/0", snapshot="0", **dataclasses.asdict(found))
