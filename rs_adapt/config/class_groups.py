@@ -57,8 +57,8 @@ def class_groups(bench: BenchFacts, setting: str) -> ClassGroups:
         )
     if setting != "b2n":
         return ClassGroups(classes=classes, trained=classes, left_out=(), candidates=(0,) * len(classes))
-    base = tuple(bench.get("base_classes") or classes[: (len(classes) + 1) // 2])
-    novel = tuple(bench.get("novel_classes") or (name for name in classes if name not in base))
+    base = _stated(bench, "base_classes", classes[: (len(classes) + 1) // 2])
+    novel = _stated(bench, "novel_classes", tuple(name for name in classes if name not in base))
     _check(bench["name"], classes, base, novel)
     return ClassGroups(
         classes=classes,
@@ -68,6 +68,12 @@ def class_groups(bench: BenchFacts, setting: str) -> ClassGroups:
     )
 
 
+def _stated(bench: BenchFacts, key: str, default: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the classes of a side: the default where none are stated; an empty list is refused later."""
+    given = bench.get(key)
+    return default if given is None else tuple(given)  # type: ignore[arg-type]
+
+
 def source_classes(bench: BenchFacts) -> list[str]:
     """Return the class names of the source's data set, of a bench across data sets."""
     stated = bench["source_classes"]
@@ -75,6 +81,8 @@ def source_classes(bench: BenchFacts) -> list[str]:
 
 
 def _check(bench: str, classes: Sequence[str], base: Sequence[str], novel: Sequence[str]) -> None:
+    if not novel or not base:
+        raise ConfigError(f"Bench {bench} needs at least one base class and one novel class.")
     if unknown := [name for name in (*base, *novel) if name not in classes]:
         raise ConfigError(
             f"Bench {bench} has no class {unknown[0]!r}, which bench.base_classes or bench.novel_classes lists. Its "
@@ -90,5 +98,3 @@ def _check(bench: str, classes: Sequence[str], base: Sequence[str], novel: Seque
             f"Bench {bench}: the class {missing[0]!r} is neither in bench.base_classes nor in bench.novel_classes. Add "
             "it to one of them."
         )
-    if not novel or not base:
-        raise ConfigError(f"Bench {bench} needs at least one base class and one novel class.")

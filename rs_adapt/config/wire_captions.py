@@ -15,6 +15,7 @@ from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import check_precision, refuse_segmentation_keys
 from rs_adapt.config.tasks import CAPTIONS, WRONG
 from rs_adapt.config.tree import copy_tree
+from rs_adapt.config.wire_protocol import check_protocol_of_task
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def wire(
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     check_precision(runtime["precision"])
     refuse_segmentation_keys(runtime, CAPTIONS)
+    check_protocol_of_task(resolved["protocol"], CAPTIONS)
     check_class_names(bench["classes"], f"Bench {bench['name']}")
     if bench["classes"][-1] != WRONG:
         raise ConfigError(f"Bench {bench['name']}: the last class must be {WRONG!r}, for items that are not solved.")

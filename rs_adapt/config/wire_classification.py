@@ -17,6 +17,7 @@ from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import check_precision, refuse_segmentation_keys
 from rs_adapt.config.tasks import CLASSIFICATION
 from rs_adapt.config.tree import copy_tree
+from rs_adapt.config.wire_protocol import check_protocol_of_task
 from rs_adapt.errors import ConfigError, IncompatibleCell
 from rs_adapt.path_names import path_below
 
@@ -52,6 +53,7 @@ def wire(
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     check_precision(runtime["precision"])
     refuse_segmentation_keys(runtime, CLASSIFICATION)
+    check_protocol_of_task(resolved["protocol"], CLASSIFICATION)
     if "source_classes" in bench:
         bench["source_classes"] = source_classes(bench)
     groups = class_groups(bench, cell.setting)
@@ -173,6 +175,12 @@ def _model(
             "num_trained": len(groups.trained),
             "domain_dim": None if domain is None else _width(domain),
         }
+        for key, value in filled.items():
+            if adapter.get(key) not in (None, value):
+                other = f"the model of the domain, {domain['name']}," if key == "domain_dim" and domain else "the rest"
+                raise ConfigError(
+                    f"model.backbone.adapter.{key} is {adapter[key]}, but {other} has {value}. Leave it out."
+                )
         adapter |= {key: value for key, value in filled.items() if key in adapter and adapter[key] is None}
     head |= {
         **wire_clip.head_facts(head, backbone, text, num_classes=len(bench["classes"])),

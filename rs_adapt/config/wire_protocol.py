@@ -70,6 +70,24 @@ def check_protocol(tree: MergedTree, cell: Cell) -> None:
         )
 
 
+def check_protocol_of_task(
+    protocol: Mapping[str, object], task: str, *, selections: tuple[str, ...] = SELECTIONS
+) -> None:
+    """Refuse values of a protocol that another task than segmentation does not follow.
+
+    Args:
+        protocol: The facts of the protocol.
+        task: Name of the task.
+        selections: The selections that it has.
+
+    Raises:
+        ConfigError: A value is not among those allowed.
+    """
+    for key, allowed in (("report_split", ("test",)), ("selection", selections)):
+        if protocol[key] not in allowed:
+            raise ConfigError(f"protocol.{key} is {protocol[key]!r}. Allowed in {task}: {', '.join(allowed)}.")
+
+
 def label_free_split(tree: MergedTree, cell: Cell) -> tuple[Domain, Split]:
     """Return the region and split of the images for label-free statistics.
 

@@ -13,6 +13,7 @@ from rs_adapt.config import paths
 from rs_adapt.config.execution import check_precision, refuse_segmentation_keys
 from rs_adapt.config.tasks import SUPER_RESOLUTION
 from rs_adapt.config.tree import copy_tree
+from rs_adapt.config.wire_protocol import check_protocol_of_task
 from rs_adapt.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def wire(
     bench, runtime, optim = resolved["bench"], resolved["runtime"], resolved["optim"]
     check_precision(runtime["precision"])
     refuse_segmentation_keys(runtime, SUPER_RESOLUTION)
+    check_protocol_of_task(resolved["protocol"], SUPER_RESOLUTION, selections=("last",))
     if weights not in (None, "random"):
         raise ConfigError(f"--weights is {weights}, but networks of super-resolution start from random weights.")
     _check(bench)

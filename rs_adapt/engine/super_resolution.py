@@ -39,7 +39,7 @@ from rs_adapt.runs.plan import TrainingPlan
 from rs_adapt.runs.records import Result, RunStart, TileDigests, data_facts
 from rs_adapt.runs.records.record import write_record
 from rs_adapt.turbulence.image_scores import ImageScores
-from rs_adapt.turbulence.storage import SPLITS
+from rs_adapt.turbulence.storage import SPLITS, Split
 
 if TYPE_CHECKING:
     from torch import nn
@@ -193,7 +193,7 @@ def score_split(
     )
 
 
-def _describe_shared(digests: Mapping[str, TileDigests]) -> tuple[str, ...]:
+def _describe_shared(digests: Mapping[Split, TileDigests]) -> tuple[str, ...]:
     """Return a sentence on test files that training reads too, under any name; lint compares single slices."""
     learnt = {digest for of_file in digests["train"].values() for digest in of_file}
     both = [name for name, of_file in digests["test"].items() if learnt & set(of_file)]
