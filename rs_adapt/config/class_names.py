@@ -38,7 +38,9 @@ def check_class_names(names: Sequence[object], place: str) -> None:
             raise ConfigError(
                 f"{place}: the class name {name!r} holds the control character U+{ord(wrong[0]):04X}. Remove it."
             )
-        key = " ".join(name.casefold().replace("-", " ").replace("_", " ").split())
+        # Composed: a letter with its accent and the same letter followed by the accent look and read alike.
+        composed = unicodedata.normalize("NFC", name.casefold())
+        key = " ".join(composed.replace("-", " ").replace("_", " ").split())
         if key in first:
             raise ConfigError(
                 f"{place}: class holds a name twice: {first[key]!r} and {name!r}. Blanks around a name, letter case, "

@@ -72,10 +72,12 @@ def check_readable(class_texts: Sequence[str], templates: Sequence[str]) -> None
         templates: See `prompts_of`.
 
     Raises:
-        ConfigError: A class, or one of its wordings, has no letter, digit or picture, or no token; it holds CLIP's own
-            marks of start and end; or a prompt of it is longer than CLIP reads; or see `prompts_of`.
+        ConfigError: A class, or one of its wordings, has no letter, digit or picture, or no token; it has the tokens of
+            a different class; it holds CLIP's own marks of start and end; or a prompt of it is longer than CLIP reads;
+            or see `prompts_of`.
     """
     tokenizer = ClipTokenizer()
+    first: dict[frozenset[tuple[int, ...]], str] = {}
     for text in class_texts:
         if START in text or END in text:
             raise ConfigError(f"The class name {text!r} holds a mark of CLIP's own, {START} or {END}. Remove it.")
@@ -85,8 +87,16 @@ def check_readable(class_texts: Sequence[str], templates: Sequence[str]) -> None
     for text, words, prompts in zip(
         class_texts, prompts_of(class_texts, ["{}"]), prompts_of(class_texts, templates), strict=True
     ):
-        if any(int((ids_N != 0).sum()) <= _FRAME for ids_N in tokenizer(words).ids_TN):
+        ids_TN = tokenizer(words).ids_TN
+        if any(int((ids_N != 0).sum()) <= _FRAME for ids_N in ids_TN):
             raise ConfigError(f"The class name {text!r} holds no word that CLIP reads. Give words to read.")
+        wordings = frozenset(tuple(ids) for ids in ids_TN.tolist())
+        if wordings in first:
+            raise ConfigError(
+                f"The class names {first[wordings]!r} and {text!r} are the same to CLIP, so their scores would be "
+                "equal. Use other words for one of them."
+            )
+        first[wordings] = text
         if cut := tokenizer(prompts).cut:
             raise ConfigError(
                 f"The class name {text[:40]!r} makes {len(cut)} of {len(prompts)} prompts longer than the {CONTEXT} "

@@ -17,6 +17,7 @@ from rs_adapt.errors import ConfigError
         (["road", "road"], "class holds a name twice: 'road' and 'road'"),
         (["road", " road "], "class holds a name twice: 'road' and ' road '"),
         (["Bare soil", "bare-soil"], "class holds a name twice"),
+        (["caf\u00e9", "cafe\u0301"], "class holds a name twice"),
         (["road", "wa\x1b[31mter"], r"holds the control character U\+001B"),
         (["road", "wa\nter"], r"holds the control character U\+000A"),
         (["road", "wa\u202eter"], r"holds the control character U\+202E"),

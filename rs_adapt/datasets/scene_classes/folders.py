@@ -13,6 +13,8 @@ from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.path_names import relative_fault
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
+# Hidden, or what archives of macOS hold beside the files.
+_NOT_DATA = (".", "__MACOSX")
 # The folder of RSICD's lists, one a class: a file name a line.
 LISTS = "txtclasses_*"
 
@@ -61,11 +63,15 @@ def find_scenes(root: Path, *, how_to_get: str = "") -> tuple[Scene, ...]:
 
 
 def _folders(place: Path) -> list[Path]:
-    return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return sorted(path for path in place.iterdir() if path.is_dir() and not path.name.startswith(_NOT_DATA))
 
 
 def _images(paths: Iterable[Path]) -> list[Path]:
-    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
+    return sorted(
+        path
+        for path in paths
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(_NOT_DATA) and path.is_file()
+    )
 
 
 def _scene(root: Path, path: Path, name: str) -> Scene:

@@ -32,6 +32,13 @@ def test_folders_become_classes(tmp_path: Path) -> None:
     }
 
 
+def test_what_archives_of_macos_add_is_no_image_and_no_class(tmp_path: Path) -> None:
+    for name in ("lake/1.png", "lake/._1.png", "road/1.png", "__MACOSX/lake/._1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert [scene.path for scene in find_scenes(tmp_path)] == ["lake/1.png", "road/1.png"]
+
+
 def test_folder_without_classes(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="holds no folders of classes and no images"):
         find_scenes(tmp_path)
