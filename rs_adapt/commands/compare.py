@@ -29,7 +29,7 @@ def compare(
 
     $ rs-adapt compare RUN_A RUN_B --classes no-clutter --unit image
     """
-    from rs_adapt.api.flow import compare_images, holds_images
+    from rs_adapt.api.flow import compare_images, holds_images, refuse_images
 
     if holds_images(run_a) and holds_images(run_b):
         found = compare_images(run_a, run_b)
@@ -42,6 +42,9 @@ def compare(
         console.print(differences_table(found))
         console.print(f"A: {run_a}\nB: {run_b}\nPaired by image; intervals over snapshots.", soft_wrap=True)
         return
+    for run in (run_a, run_b):
+        # One of the two alone has scores of images.
+        refuse_images(run)
     from rs_adapt.api.reading import compare as compare_runs
 
     comparison = compare_runs(run_a, run_b, classes=classes, ignore=ignore, selection=selection, unit=unit.value)

@@ -248,3 +248,15 @@ def test_images_of_a_bench_of_your_own_are_scored_again(tmp_path: Path, monkeypa
     file.rename(tmp_path / "other.toml")
     with pytest.raises(CheckpointMismatch, match=r"images of the bench bench\.toml, which was .* not on this machine"):
         rs_adapt.evaluate(trained, device="cpu", progress=False)
+
+
+def test_a_run_is_shared_and_checked_as_a_bundle(run: Path, tmp_path: Path) -> None:
+    bundle = tmp_path / "run.zip"
+    shared = CliRunner().invoke(app, ["share", str(run), "--out", str(bundle)])
+    assert shared.exit_code == 0, shared.output
+    assert contradictions(bundle) == {}
+    # One run alone has scores of images.
+    other = tmp_path / "other"
+    other.mkdir()
+    refused = CliRunner().invoke(app, ["compare", str(run), str(other)])
+    assert "is a run of super-resolution, which this command does not take" in str(refused.exception)

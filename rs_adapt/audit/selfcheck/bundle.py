@@ -23,7 +23,7 @@ from rs_adapt.runs.records import BundleRecord, read_record
 BUNDLE_FILE = "bundle.json"
 # Of a method that is not the package's: the files of its plugin, as text.
 METHOD_DIR = "method"
-_TEXTS = r"config\.py|cell\.json|data\.json|metrics\.jsonl|result\.json|hashes\.json|manifest\.json|bundle\.json"
+_TEXTS = r"config\.py|(?:cell|data|result|images|hashes|manifest|bundle)\.json|metrics\.jsonl"
 _NAME = re.compile(
     rf"(?:{_TEXTS}|adapter\.safetensors|confusions/iter\d{{1,12}}\.npz|{METHOD_DIR}(?:/\w[\w-]{{0,99}}){{1,4}}\.py"
     r"|packs/iter\d{1,12}/(?:adapter\.safetensors|manifest\.json))"
