@@ -10,6 +10,7 @@ from mmseg.datasets import BaseSegDataset
 
 from rs_adapt.datasets.sample import Sample
 from rs_adapt.datasets.spreading import evenly_spread
+from rs_adapt.datasets.steps.quicken import quicken
 from rs_adapt.datasets.tile_files import find_masks
 from rs_adapt.errors import DataError, DataNotFound
 from rs_adapt.pictures import open_picture
@@ -37,7 +38,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         ann_suffix: Ending of label file names.
         how_to_get: One sentence for the message about missing data.
         spread: Keep at most so many tiles, 1 or more, spread evenly over the sorted names; None keeps all.
-        pipeline: Mmsegmentation transforms, applied to each tile.
+        pipeline: Mmsegmentation transforms, applied to each tile; see `quicken` for how.
 
     Raises:
         DataNotFound: A folder is missing or holds no image.
@@ -80,6 +81,7 @@ class TileDataset(BaseSegDataset):  # type: ignore[misc]
         self._masks = find_masks(Path(img_dir)) if ann_dir is None else {}
         if spread is not None and spread < len(self):
             self.get_subset_(evenly_spread(len(self), spread))
+        self.pipeline.transforms = quicken(self.pipeline.transforms, num_tiles=len(self))
 
     def require_pairs(self, img_dir: Path, ann_dir: Path | None, img_suffix: str, ann_suffix: str) -> None:
         """Check that the folders are there and that every image has its label, and the other way round."""

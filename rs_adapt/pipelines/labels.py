@@ -37,6 +37,9 @@ class IgnoreClasses(BaseTransform):  # type: ignore[misc]
         ignore_index: Label value of pixels without label, 0 to 255.
     """
 
+    # Neither reads nor changes the image.
+    labels_only = True
+
     def __init__(self, *, classes: Sequence[int], ignore_index: int = 255) -> None:
         check_numbers("IgnoreClasses", BYTE, {"classes": classes})
         check_ranges("IgnoreClasses", ignore_index=(ignore_index, BYTE))
@@ -60,6 +63,9 @@ class RenumberClasses(BaseTransform):  # type: ignore[misc]
             `ignore_index`.
         ignore_index: Label value of pixels without label, which stays, 0 to 255.
     """
+
+    # Neither reads nor changes the image.
+    labels_only = True
 
     def __init__(self, *, numbers: Sequence[int], ignore_index: int = 255) -> None:
         check_numbers("RenumberClasses", BYTE, {"numbers": numbers})

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from mmcv.transforms import BaseTransform
-from mmseg.datasets.transforms import PackSegInputs
 
 from rs_adapt.datasets.sample import Sample
+from rs_adapt.datasets.steps.equal_steps import PackAtOnce
 from rs_adapt.registry import TRANSFORMS
 
 
@@ -24,7 +24,7 @@ class PackViews(BaseTransform):  # type: ignore[misc]
     """Packs a sample as mmsegmentation's `PackSegInputs` does, with its plain view beside `inputs`, as `plain`."""
 
     def __init__(self) -> None:
-        self.pack = PackSegInputs()
+        self.pack = PackAtOnce()
 
     def transform(self, results: Sample) -> Sample:
         """Return `inputs` and `plain`, both (3, H, W) uint8, and `data_samples`."""
