@@ -134,8 +134,8 @@ class PlainMask2FormerLoss(nn.Module):
         self.num_classes, self.ignore_index = ours.num_classes, ours.ignore_index
         self.num_points, self.num_candidates, self.num_uncertain = (
             ours.num_points,
-            ours.num_candidates,
-            ours.num_uncertain,
+            ours.point_losses.num_candidates,
+            ours.point_losses.num_uncertain,
         )
         self.weights = {"cls": ours.class_weight, "mask": ours.mask_weight, "dice": ours.dice_weight}
         self.register_buffer("class_weight_C", ours.class_weight_C.clone(), persistent=False)

@@ -16,13 +16,11 @@ from scipy.optimize import linear_sum_assignment
 from torch import Tensor, nn
 
 from rs_adapt.errors import ConfigError, DataError
+from rs_adapt.heads.mask2former_point_losses import PointLosses
 from rs_adapt.heads.mask2former_points import (
     LEAST_WEIGHT,
     claims_at_points,
-    dice_loss,
-    draw_points,
     labelled_at_points,
-    mask_at_points,
     masks_at_points,
     sample_logits,
     sort_in_reading_order,
@@ -93,8 +91,12 @@ class Mask2FormerLoss(nn.Module):
         self.num_classes = num_classes
         self.ignore_index = ignore_index
         self.num_points = num_points
-        self.num_candidates = int(oversample_ratio * num_points)
-        self.num_uncertain = int(importance_ratio * num_points)
+        self.point_losses = PointLosses(
+            num_classes=num_classes,
+            num_points=num_points,
+            num_candidates=int(oversample_ratio * num_points),
+            num_uncertain=int(importance_ratio * num_points),
+        )
         self.class_weight, self.mask_weight, self.dice_weight = class_weight, mask_weight, dice_weight
         weight_C = torch.ones(num_classes + 1)
         weight_C[-1] = no_object_weight
@@ -138,15 +140,19 @@ class Mask2FormerLoss(nn.Module):
             # Per process: their mean is then the mean over the masks of the whole batch.
             average = max(sum(num_masks), 1) * len(labels_BHW) / len(num_masks)
             cls_L = self._class_losses(torch.stack(classes), image_M, query_LM, label_LM, claims_LBQ)
-            losses: dict[str, Tensor] = {}
-            for index, (mask_BQhw, query_M, label_M) in enumerate(zip(masks, query_LM, label_LM, strict=True)):
-                bce, dice = self._mask_losses(
-                    mask_BQhw[image_M, query_M], clean_BHW, image_M, label_M, num_masks, leave_out=leave_out
-                )
-                prefix = "" if index == len(masks) - 1 else f"d{index}."
-                losses[f"{prefix}loss_cls"] = self.class_weight * cls_L[index]
-                losses[f"{prefix}loss_mask"] = self.mask_weight * bce / average
-                losses[f"{prefix}loss_dice"] = self.dice_weight * dice / average
+            chosen = [mask_BQhw[image_M, query_M] for mask_BQhw, query_M in zip(masks, query_LM, strict=True)]
+            bce_L, dice_L = self.point_losses(chosen, clean_BHW, image_M, label_LM, num_masks, leave_out=leave_out)
+            terms = {
+                "loss_cls": self.class_weight * cls_L,
+                "loss_mask": self.mask_weight * bce_L / average,
+                "loss_dice": self.dice_weight * dice_L / average,
+            }
+            values = {name: term_L.unbind() for name, term_L in terms.items()}
+            losses = {
+                f"{'' if index == len(masks) - 1 else f'd{index}.'}{name}": values[name][index]
+                for index in range(len(masks))
+                for name in terms
+            }
         return losses
 
     def matching_costs(
@@ -240,60 +246,3 @@ class Mask2FormerLoss(nn.Module):
         factor_LBQ = claims_LBQ.where(target_LBQ == self.num_classes, 1.0)
         weights_L = global_mean_denominator((weight_LBQ * factor_LBQ).sum((1, 2)), least=LEAST_WEIGHT)
         return (losses.view_as(target_LBQ) * factor_LBQ).sum((1, 2)) / weights_L
-
-    def _mask_losses(
-        self,
-        mask_logits_Mhw: Tensor,
-        labels_BHW: Tensor,
-        image_M: Tensor,
-        label_M: Tensor,
-        num_masks: list[int],
-        *,
-        leave_out: bool,
-    ) -> tuple[Tensor, Tensor]:
-        """Return binary cross entropy (mean over points) and dice loss, both summed over the matched masks."""
-        with torch.no_grad():
-            points_MP2 = self._uncertain_points(
-                mask_logits_Mhw, len(labels_BHW), num_masks, ignored_in=(labels_BHW, image_M) if leave_out else None
-            )
-        if len(mask_logits_Mhw) == 0:
-            # Zero, yet part of the graph: every parameter gets a gradient in a batch without labelled pixels.
-            return mask_logits_Mhw.sum(), mask_logits_Mhw.sum()
-        with torch.no_grad():
-            target_MP = mask_at_points(labels_BHW, image_M, label_M, points_MP2)
-        x_MP = sample_logits(mask_logits_Mhw[:, None], points_MP2)[:, 0]
-        if leave_out:
-            weight_MP = labelled_at_points(labels_BHW, image_M, points_MP2, self.num_classes)
-            bce_MP = weight_MP * F.softplus(x_MP) - x_MP * target_MP
-            return (bce_MP.sum(1) / sum_weights(weight_MP)).sum(), dice_loss(x_MP, target_MP, weight_MP).sum()
-        bce = F.binary_cross_entropy_with_logits(x_MP, target_MP, reduction="none").mean(1).sum()
-        return bce, dice_loss(x_MP, target_MP).sum()
-
-    def _uncertain_points(
-        self,
-        mask_logits_Mhw: Tensor,
-        num_images: int,
-        num_masks: list[int],
-        *,
-        ignored_in: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        """Draw points (M, P, 2): the most uncertain of many candidates, and the rest uniformly.
-
-        Args:
-            mask_logits_Mhw: Logits of the masks of this process's images, image by image.
-            num_images: Number of images of this process.
-            num_masks: Number of masks of each image of the global batch.
-            ignored_in: Labels (B, H, W) and the image (M) of each mask: candidates on ignored pixels come last. None
-                to take them like others.
-        """
-        device = mask_logits_Mhw.device
-        candidates = draw_points(num_masks, num_images, self.num_candidates, device)
-        uniform = draw_points(num_masks, num_images, self.num_points - self.num_uncertain, device)
-        if len(mask_logits_Mhw) == 0:
-            return uniform
-        certainty = sample_logits(mask_logits_Mhw[:, None], candidates)[:, 0].abs_()
-        if ignored_in is not None:
-            certainty.masked_fill_(labelled_at_points(*ignored_in, candidates, self.num_classes) == 0, torch.inf)
-        least_certain = certainty.topk(self.num_uncertain, dim=1, largest=False, sorted=False).indices
-        uncertain = candidates.gather(1, least_certain[..., None].expand(-1, -1, 2))
-        return torch.cat([uncertain, uniform], dim=1)
