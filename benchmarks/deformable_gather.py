@@ -1,6 +1,7 @@
 """Deformable attention as one weighted gather beside that of transformers, which samples each level by itself.
 
     OMP_NUM_THREADS=1 python benchmarks/deformable_gather.py --repeats 9
+    OMP_NUM_THREADS=1 python benchmarks/deformable_gather.py --repeats 3 --head    # the whole head, without gradients
 
 The sizes are those of a layer of Mask2Former's pixel decoder: 8 heads of width 32, three levels, 4 points each. The
 gather is `embedding_bag` with weights: a row of the table is the value of a head at a cell, and each query adds 48 rows
@@ -19,7 +20,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 from torch.nn import functional
+from transformers.models.mask2former import modeling_mask2former
 from transformers.models.mask2former.modeling_mask2former import multi_scale_deformable_attention
+
+from rs_adapt.heads import Mask2FormerHead
 
 HEADS, WIDTH, POINTS = 8, 32, 4
 CASES = ((1, 16), (1, 32), (2, 32))
@@ -48,11 +52,40 @@ def gather(
     return functional.embedding_bag(index, table, mode="sum", per_sample_weights=weight).view(batch, cells, -1)
 
 
+def measure_head(repeats: int) -> None:
+    """Print medians of the head's forward pass with either form, for images of 256 px and features of a ViT-S."""
+    torch.manual_seed(0)
+    head = Mask2FormerHead(in_channels=[384] * 4, num_classes=7).eval()
+    forms = {"levels": multi_scale_deformable_attention, "gather": gather}
+    for batch in (1, 2):
+        features = tuple(torch.randn(batch, 384, 256 // stride, 256 // stride) for stride in (4, 8, 16, 32))
+        seconds: dict[str, list[float]] = {name: [] for name in forms}
+        masks = {}
+        for _ in range(repeats + 1):
+            for name, form in forms.items():
+                modeling_mask2former.multi_scale_deformable_attention = form
+                start = time.process_time()
+                with torch.no_grad():
+                    masks[name] = head(features)[1][-1]
+                seconds[name].append(time.process_time() - start)
+        levels, gathered = (statistics.median(seconds[name][1:]) for name in forms)
+        difference = float((masks["levels"] - masks["gather"]).abs().max())
+        print(
+            f"head, {batch} image(s): {levels:.2f} -> {gathered:.2f} s ({levels / gathered:.2f}), logits up to "
+            f"{float(masks['levels'].abs().max()):.1f} differ by up to {difference:.0e}",
+            flush=True,
+        )
+
+
 def main() -> None:
     """Measure forward, and forward and backward, and print medians and the largest difference of the outputs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--head", action="store_true", help="measure the whole head instead")
     args = parser.parse_args()
+    if args.head:
+        measure_head(args.repeats)
+        return
     for batch, side in CASES:
         shapes = [(side, side), (side // 2, side // 2), (side // 4, side // 4)]
         cells = sum(height * wide for height, wide in shapes)

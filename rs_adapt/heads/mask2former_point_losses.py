@@ -57,8 +57,7 @@ class PointLosses:
         """Return binary cross entropy (mean over points) and dice loss, (L) each, both summed over the masks.
 
         The draws are those of one prediction after the other, however many are taken at once, and so are the numbers,
-        but for the last digit of what a device computes otherwise at another place in memory, or sums up in another
-        order.
+        except for last digits, where a device computes differently at another place in memory or sums in another order.
 
         Args:
             masks: L times the logits (M, h, w) of the matched masks.

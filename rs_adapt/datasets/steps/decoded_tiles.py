@@ -15,7 +15,7 @@ class DecodedTiles(Generic[T]):
     """What has been decoded of the files of a set.
 
     A set that fits into `MAX_BYTES` is decoded once in each process that loads it. Of a larger one the last file is
-    kept, which is read again where a crop without the wanted class is drawn anew. A file that has changed is not found.
+    kept, which is read again where a crop shows too little of the wanted class. A file that has changed is not found.
     Copies for other processes begin empty.
 
     Args:
@@ -27,7 +27,7 @@ class DecodedTiles(Generic[T]):
         self._kept: dict[str, tuple[tuple[int, ...], T]] = {}
 
     def __getstate__(self) -> dict[str, object]:
-        """Return the state without what is kept."""
+        """Return the state without decoded tiles."""
         return {"num_tiles": self.num_tiles, "_kept": {}}
 
     def fit(self, num_bytes: int) -> bool:
@@ -35,7 +35,7 @@ class DecodedTiles(Generic[T]):
         return self.num_tiles * num_bytes <= MAX_BYTES
 
     def find(self, path: str) -> T | None:
-        """Return what is kept of a file, or None."""
+        """Return what was decoded of a file, or None."""
         kept = self._kept.get(path)
         return kept[1] if kept is not None and kept[0] == _stamp(path) else None
 

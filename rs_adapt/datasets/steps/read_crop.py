@@ -42,7 +42,7 @@ class ReadCrop(BaseTransform):  # type: ignore[misc]
         self.decoded: DecodedTiles[ColourPng | WholeImage] = DecodedTiles(num_tiles)
         for step in self.label_steps:
             if isinstance(step, LoadLabels):
-                # The resize makes new arrays, so that what is kept stays as it is.
+                # The resize makes new arrays, so that the decoded ones stay as they are.
                 step.decoded = DecodedTiles(num_tiles)
 
     def transform(self, results: Sample) -> Sample:
