@@ -71,6 +71,8 @@ def compare(left: Node, sign: ast.cmpop, right: Node, line: int) -> bool:
     Raises:
         NotReadable: They cannot be compared.
     """
+    if isinstance(sign, ast.Is | ast.IsNot) and None in (left.value, right.value):
+        return (left.value is right.value) is isinstance(sign, ast.Is)
     try:
         return bool(_COMPARISONS[type(sign)](_flat(left, line), _flat(right, line)))
     except TypeError as error:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import Any
 
+from rs_adapt.audit.foreign.arithmetic import formatted
 from rs_adapt.audit.foreign.budget import Budget, NotReadable
 from rs_adapt.audit.foreign.node import Key, Node, merged
 
 # `Path(...)` is a text here; logs print paths as `PosixPath('...')`.
 _PATHS = ("os.path.join", "Path", "PosixPath", "pathlib.Path", "pathlib.PosixPath")
-_COPIES = ("copy.copy", "copy.deepcopy")
-_ALLOWED = "dict, list, tuple, str, int, float, len, range, min, max, os.path.join, copy.deepcopy"
+_ALLOWED = "dict, list, tuple, str, int, float, len, range, enumerate, zip, min, max, os.path.join, copy.deepcopy"
+# The fields of `'{}/{name}'.format(...)`; one with a width could make a text of any length.
+_FIELD = re.compile(r"\{(\w*)\}")
 
 
 def call_function(name: str, arguments: list[Node], words: dict[Key, Node], budget: Budget, line: int) -> Any:
@@ -40,10 +43,20 @@ def call_function(name: str, arguments: list[Node], words: dict[Key, Node], budg
             return (min if name == "min" else max)(plain)
         case "range", [int(), *_] if not words and len(plain) <= 3 and all(isinstance(one, int) for one in plain):
             return _range(arguments, budget, line)
+        case "enumerate", [list() as values, *start] if not words and all(isinstance(one, int) for one in start[:1]):
+            numbers = _range([Node(len(values), arguments[0].site)], budget, line)
+            shift = start[0] if start else 0
+            pairs = zip(numbers, values, strict=True)
+            return [Node([Node(number.value + shift, one.site), one], one.site) for number, one in pairs]
+        case "zip", [list(), *_] if not words and all(isinstance(value, list) for value in plain):
+            budget.spend(len(plain) * min(map(len, plain)), line)
+            return [Node(list(items), items[0].site) for items in zip(*plain, strict=False)]
         case _, [str(), *_] if name in _PATHS and all(isinstance(value, str) for value in plain):
             return posixpath.join(*plain)
-        case _, [value] if name in _COPIES and not words:
+        case "copy.deepcopy", [value] if not words:
             return _copied(value, budget, line)
+        case "copy.copy", [value] if not words:
+            return _shallow(value, budget, line)
     raise NotReadable(line, f"{name}(...) is not computed, only {_ALLOWED}")
 
 
@@ -58,7 +71,9 @@ def call_method(node: Node, name: str, arguments: list[Node], words: dict[Key, N
     if isinstance(value, dict):
         match name, plain:
             case "copy", [] if not words:
-                return _copied(value, budget, line)
+                return _shallow(value, budget, line)
+            case (("keys" | "values" | "items"), []) if not words:
+                return _listed(name, node, budget, line)
             case (("update" | "merge"), [] | [{}]):
                 other = (plain[0] if plain else {}) | words
                 budget.spend(len(other), line)
@@ -80,6 +95,8 @@ def call_method(node: Node, name: str, arguments: list[Node], words: dict[Key, N
                 return value.pop(key).value if key in value else rest[0]
     elif isinstance(value, list) and not words:
         return _of_list(value, name, arguments, budget, line)
+    elif isinstance(value, str) and name == "format":
+        return _filled_in(value, plain, words, budget, line)
     elif isinstance(value, str) and not words:
         match name, plain:
             case "join", [list() as parts] if all(isinstance(part.value, str) for part in parts):
@@ -94,7 +111,7 @@ def _of_list(value: list[Node], name: str, arguments: list[Node], budget: Budget
     plain: list[Any] = [argument.value for argument in arguments]
     match name, plain:
         case "copy", []:
-            return _copied(value, budget, line)
+            return _shallow(value, budget, line)
         case "append", [_]:
             budget.spend(1, line)
             value.append(arguments[0])
@@ -109,6 +126,37 @@ def _of_list(value: list[Node], name: str, arguments: list[Node], budget: Budget
         case _:
             raise NotReadable(line, f"the method {name} is not computed here")
     return None
+
+
+def _shallow(value: Any, budget: Budget, line: int) -> Any:
+    """Return a copy that shares the values within, as Python's `copy` does: a change deeper down is one of both."""
+    if isinstance(value, dict | list):
+        budget.spend(len(value), line)
+        return value.copy()
+    return value
+
+
+def _listed(name: str, node: Node, budget: Budget, line: int) -> list[Node]:
+    budget.spend(3 * len(node.entries), line)
+    if name == "values":
+        return list(node.entries.values())
+    keys = [Node(key, entry.site) for key, entry in node.entries.items()]
+    if name == "keys":
+        return keys
+    return [Node([key, entry], entry.site) for key, entry in zip(keys, node.entries.values(), strict=True)]
+
+
+def _filled_in(text: str, plain: list[Any], words: dict[Key, Node], budget: Budget, line: int) -> str:
+    values: dict[str, Any] = {str(place): value for place, value in enumerate(plain)}
+    values |= {str(key): word.value for key, word in words.items()}
+    rest, *fields = _FIELD.sub("", text), *_FIELD.findall(text)
+    names = [field or str(place) for place, field in enumerate(fields)]
+    shown = [values.get(one) for one in names]
+    if "{" in rest or "}" in rest or ("" in fields and any(fields)) or not all(one in values for one in names):
+        raise NotReadable(line, "only plain fields, {}, {0} and {name}, are filled in")
+    texts = iter([formatted(value, "", line) for value in shown])
+    budget.spend(sum(len(str(value)) for value in shown) // 16, line)
+    return _FIELD.sub(lambda _: next(texts), text)
 
 
 def _copied(value: Any, budget: Budget, line: int) -> Any:

@@ -44,13 +44,19 @@ class Step:
     node: Node
     key: str
 
+    @property
+    def loads_no_labels(self) -> bool:
+        """Whether it stands where labels are loaded and loads none, as mmdetection's `LoadEmptyAnnotations`."""
+        return self.name.startswith("LoadEmpty")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FoundSet:
     """A data set of a configuration.
 
     Attributes:
-        role: What it is for: "labelled" and "target" are trained on, the latter without its labels by name.
+        role: What it is for: "labelled" and "target" are trained on, the latter without its labels by name, or by a
+            step that loads none.
         key: Its dotted key.
         node: Its settings.
         images: Paths of its images, as the configuration spells them, below its data root.
@@ -212,8 +218,9 @@ def _within(node: Node, key: str, role: Role, root: str | None, outer: Sequence[
     if inner:
         yield from inner
     elif node.at("type") is not None and (_SET_KEY.search(key) or any(name in node.entries for name in _PLACES)):
+        empty = role == "labelled" and any(step.loads_no_labels for step in steps)
         yield FoundSet(
-            role=role,
+            role="target" if empty else role,
             key=key,
             node=node,
             images=_images(node, root),

@@ -1,6 +1,6 @@
 """Python expressions of configurations, computed from their syntax tree: no code of the file runs.
 
-What is computed is what configurations use to put values together: names, dicts, lists, arithmetic, f-strings, list
+What is computed is what configurations use to put values together: names, dicts, lists, arithmetic, f-strings,
 comprehensions, `{{_base_.x}}`. Everything else raises `NotReadable`.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from rs_adapt.audit.foreign.arithmetic import calculate, compare, formatted
 from rs_adapt.audit.foreign.budget import Budget, NotReadable
@@ -19,6 +19,9 @@ from rs_adapt.audit.foreign.node import Key, Node, Site, Symbol
 # mmengine's own: `{{_base_.name}}`, `{{ fileDirname }}` and `{{$VARIABLE:default}}`.
 _FILE = "fileDirname|fileBasename|fileBasenameNoExtension|fileExtname"
 _PLACEHOLDER = re.compile(r"\{\{\s*(_base_(?:\.\w+)+|" + _FILE + r"|\$\w+:[^{}]*)\s*\}\}")
+
+# An item or an entry that a comprehension makes.
+Made = TypeVar("Made")
 
 
 class Expressions:
@@ -39,7 +42,7 @@ class Expressions:
         self._places = places
         self._file = file
         self._offset = offset
-        self._budget = budget
+        self.budget = budget
 
     def site(self, at: ast.AST) -> Site:
         """Return the place of a part of the syntax tree."""
@@ -51,7 +54,7 @@ class Expressions:
         Raises:
             NotReadable: It holds something that is not computed.
         """
-        self._budget.spend(1, expr.lineno)
+        self.budget.spend(1, expr.lineno)
         return Node(self._value(expr), self.site(expr))
 
     def _value(self, expr: ast.expr) -> Any:
@@ -74,8 +77,10 @@ class Expressions:
                 return self._subscript(self.value(inner), index)
             case ast.JoinedStr(values=parts):
                 return self._joined(parts)
-            case ast.ListComp(elt=elt, generators=loops):
-                return self._comprehension(elt, loops)
+            case ast.ListComp(elt=elt, generators=loops) | ast.GeneratorExp(elt=elt, generators=loops):
+                return self._comprehension(loops, lambda: self.value(elt))
+            case ast.DictComp(key=name, value=value, generators=loops):
+                return dict(self._comprehension(loops, lambda: self._entry(name, value)))
             case ast.Call():
                 return self._call(expr)
             case ast.IfExp(test=test, body=body, orelse=orelse):
@@ -85,7 +90,7 @@ class Expressions:
     def _computed(self, expr: ast.expr) -> Any:
         match expr:
             case ast.BinOp(left=left, op=sign, right=right):
-                return calculate(self.value(left).value, sign, self.value(right).value, self._budget, expr.lineno)
+                return calculate(self.value(left).value, sign, self.value(right).value, self.budget, expr.lineno)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
                 return -self._number(operand)
             case ast.UnaryOp(op=ast.UAdd(), operand=operand):
@@ -136,7 +141,7 @@ class Expressions:
                 inner = self.value(elt.value).value
                 if not isinstance(inner, list):
                     raise NotReadable(elt.lineno, "only a list can be unpacked here")
-                self._budget.spend(len(inner), elt.lineno)
+                self.budget.spend(len(inner), elt.lineno)
                 items += inner
             else:
                 items.append(self.value(elt))
@@ -148,17 +153,21 @@ class Expressions:
             if name is None:
                 entries |= self._unpacked(value)
                 continue
-            key = self.value(name).value
-            if not isinstance(key, str | int):
-                raise NotReadable(name.lineno, "a key is neither a text nor a whole number")
-            entries[key] = Node(self.value(value).value, self.site(name))
+            key, node = self._entry(name, value)
+            entries[key] = node
         return entries
+
+    def _entry(self, name: ast.expr, value: ast.expr) -> tuple[Key, Node]:
+        key = self.value(name).value
+        if not isinstance(key, str | int):
+            raise NotReadable(name.lineno, "a key is neither a text nor a whole number")
+        return key, Node(self.value(value).value, self.site(name))
 
     def _unpacked(self, value: ast.expr) -> dict[Key, Node]:
         inner = self.value(value).value
         if not isinstance(inner, dict):
             raise NotReadable(value.lineno, "only a dict can be unpacked here")
-        self._budget.spend(len(inner), value.lineno)
+        self.budget.spend(len(inner), value.lineno)
         return inner
 
     def _attribute(self, node: Node, name: str, expr: ast.expr) -> Any:
@@ -194,27 +203,28 @@ class Expressions:
                     raise NotReadable(part.lineno, "only plain values are put into an f-string")
         return text
 
-    def _comprehension(self, elt: ast.expr, loops: list[ast.comprehension]) -> list[Node]:
+    def _comprehension(self, loops: list[ast.comprehension], made: Callable[[], Made]) -> list[Made]:
         outer = dict(self.names)
         try:
-            return list(self._looped(elt, loops))
+            return [made() for _ in self._looped(loops)]
         finally:
             # In place: whoever reads the statements holds the same dict.
             self.names.clear()
             self.names.update(outer)
 
-    def _looped(self, elt: ast.expr, loops: list[ast.comprehension]) -> Iterator[Node]:
+    def _looped(self, loops: list[ast.comprehension]) -> Iterator[None]:
         if not loops:
-            yield self.value(elt)
+            yield
             return
         loop, *inner = loops
-        values = self.value(loop.iter).value
-        if not isinstance(values, list) or loop.is_async:
-            raise NotReadable(loop.iter.lineno, "a comprehension runs over a list only")
-        for item in values:
+        node = self.value(loop.iter)
+        if not isinstance(node.value, list | dict) or loop.is_async:
+            raise NotReadable(loop.iter.lineno, "a comprehension runs over a list or a dict only")
+        items = node.items or [Node(key, entry.site) for key, entry in node.entries.items()]
+        for item in items:
             self.bind(loop.target, item)
             if all(self.value(test).value for test in loop.ifs):
-                yield from self._looped(elt, inner)
+                yield from self._looped(inner)
 
     def bind(self, target: ast.expr, node: Node) -> None:
         """Give a value to a name, or its items to several names.
@@ -241,12 +251,12 @@ class Expressions:
                 words[word.arg] = Node(self.value(word.value).value, self.site(word))
         match expr.func:
             case ast.Name(id=name) if name not in self.names:
-                return call_function(name, arguments, words, self._budget, expr.lineno)
+                return call_function(name, arguments, words, self.budget, expr.lineno)
             case ast.Attribute(value=inner, attr=name) if not isinstance((node := self.value(inner)).value, Symbol):
-                return call_method(node, name, arguments, words, self._budget, expr.lineno)
+                return call_method(node, name, arguments, words, self.budget, expr.lineno)
         symbol = self.value(expr.func).value
         if isinstance(symbol, Symbol):
-            return call_function(symbol.name, arguments, words, self._budget, expr.lineno)
+            return call_function(symbol.name, arguments, words, self.budget, expr.lineno)
         raise NotReadable(expr.lineno, "this call is not computed")
 
     def _number(self, expr: ast.expr) -> int | float:

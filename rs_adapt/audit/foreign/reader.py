@@ -150,7 +150,7 @@ class _File:
         if not isinstance(statement, ast.Assign):
             return None
         node = self._here.value(statement.value)
-        names = [entry.value for entry in node.items] or [node.value]
+        names = [entry.value for entry in node.items] if isinstance(node.value, list) else [node.value]
         base: dict[Key, Node] = {}
         for name in names:
             if not isinstance(name, str):

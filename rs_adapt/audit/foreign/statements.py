@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable
 
 from rs_adapt.audit.foreign.budget import NotReadable
+from rs_adapt.audit.foreign.calls import call_method
 from rs_adapt.audit.foreign.expressions import Expressions
 from rs_adapt.audit.foreign.node import Node, Symbol
 
@@ -33,6 +34,11 @@ def _run(statement: ast.stmt, here: Expressions, import_base: ImportBase) -> Non
                 _assign(target, node, here)
         case ast.AnnAssign(target=target, value=value) if value is not None:
             _assign(target, Node(here.value(value).value, here.site(statement)), here)
+        case ast.AugAssign(target=target, op=ast.Add(), value=value) if not isinstance(value, ast.Tuple) and isinstance(
+            here.value(_as_value(target)).value, list
+        ):
+            # In place, so that whoever holds the list has the new items too. What a tuple is added to is one.
+            call_method(here.value(_as_value(target)), "extend", [here.value(value)], {}, here.budget, statement.lineno)
         case ast.AugAssign(target=target, op=sign, value=value):
             total = ast.BinOp(left=_as_value(target), op=sign, right=value)
             ast.copy_location(total, statement)

@@ -152,7 +152,7 @@ def selection_on_target_labels(subject: ForeignSubject) -> Iterator[Hit]:
 
 def _loads_labels(step: Step) -> bool:
     name = step.name.lower()
-    return name.startswith("load") and "annotation" in name and "pseudo" not in name
+    return name.startswith("load") and "annotation" in name and "pseudo" not in name and not step.loads_no_labels
 
 
 def _ratio(step: Step) -> float:

@@ -37,6 +37,16 @@ def write(folder: Path, **files: str) -> Path:
         ("'data/' + 'x' + f'_{3:02d}_{0.5:.1f}'", "data/x_03_0.5"),
         ("[int(512 * r) for r in [0.5, 1.0] if r < 1]", [256]),
         ("[[dict(type='Flip', prob=p) for p in (0, 1)]]", [[{"type": "Flip", "prob": 0}, {"type": "Flip", "prob": 1}]]),
+        (
+            "{f'block.{i}.{k}': dict(lr=i) for i, k in enumerate(['a', 'b'])}",
+            {"block.0.a": {"lr": 0}, "block.1.b": {"lr": 1}},
+        ),
+        ("{k: v + 1 for k, v in dict(a=1, b=2).items() if k != 'b'}", {"a": 2}),
+        ("[k for k in dict(a=1)] + list(dict(a=1).keys()) + list(dict(a=1).values())", ["a", "a", 1]),
+        ("tuple(a * b for a, b in zip([1, 2], [3, 4, 5]))", [3, 8]),
+        ("[n for n, _ in enumerate(['x'], 7)]", [7]),
+        ("'{}/{}_{}'.format('a', 1, 0.5) + '/{x}{0}'.format(2, x='b')", "a/1_0.5/b2"),
+        ("[1] is None or None is None", True),
         ("-2 ** 3 // 2", -4),
         ("'a' if 3 > 2 and not False else 'b'", "a"),
         ("len(('x', 'y')) - 1", 1),
@@ -93,6 +103,28 @@ del gone
         },
         "extra": 5,
     }
+
+
+def test_names_of_one_list_or_dict_see_each_others_changes() -> None:
+    text = """steps = [dict(type='Load')]
+data = dict(steps=steps)
+steps += [dict(type='Crop')]
+val = dict(inner=dict(split='val'))
+test = val.copy()
+test['inner']['split'] = 'test'
+both = (1, 2)
+three = both
+three += (3,)
+"""
+    values = values_of(text)
+    assert values["data"]["steps"] == [{"type": "Load"}, {"type": "Crop"}]
+    # Python's `copy` shares what lies within.
+    assert values["val"]["inner"]["split"] == "test"
+    assert (values["both"], values["three"]) == ([1, 2], [1, 2, 3])
+
+
+def test_an_empty_list_of_bases_is_none(tmp_path: Path) -> None:
+    assert read_foreign(write(tmp_path, c="_base_ = []\na = 1\n")).root.plain() == {"a": 1}
 
 
 def test_bases_are_merged_as_mmengine_does(tmp_path: Path) -> None:
@@ -185,7 +217,12 @@ train_dataloader = dict(dataset=ours)
         ("a = [1]\na.append(a)\n", "nests deeper than 64 levels"),
         ("a = 1\n" + "a = [a]\n" * 5000, "nests deeper than 64 levels"),
         ("a = " + "x" * 5000 + "\n", "^.{,1500}$"),
-        ("a = {}\na['a'] = a\nb = a.copy()\n", "nests too deeply"),
+        ("import copy\na = {}\na['a'] = a\nb = copy.deepcopy(a)\n", "nests too deeply"),
+        ("a = {}\na['a'] = a\nb = a.copy()\n", "nests deeper than 64 levels"),
+        ("a = '{:99999999}'.format(1)\n", "only plain fields"),
+        ("a = '{0.__class__}'.format(1)\n", "only plain fields"),
+        ("a = {r: 1 for r in range(99999999)}\n", "makes more than"),
+        ("a = enumerate(3)\n", "is not computed"),
         ("a = 1 + 'x'\n", "this arithmetic is not computed"),
         ("a, b = 1, 2, 3\n", "it is not an assignment to names"),
         ("a = {1.5: 2}\n", "neither a text nor a whole number"),

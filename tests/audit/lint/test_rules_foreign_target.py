@@ -56,6 +56,22 @@ def test_pseudo_labels_of_the_target_are_none_of_its_labels(write: Write) -> Non
     assert serious(path) == []
 
 
+@pytest.mark.parametrize(
+    "dataset",
+    [
+        "dict(type='SemiDataset', labeled=source, unlabeled=target)",
+        "dict(type='ConcatDataset', datasets=[source, target])",
+    ],
+)
+def test_a_step_that_loads_no_labels_makes_an_unlabelled_set(write: Write, dataset: str) -> None:
+    change = ("dict(type='UDADataset', source=source, target=target)", dataset)
+    path = write(
+        PAIRS, ("target_pipeline = load", "target_pipeline = load + [dict(type='LoadEmptyAnnotations')]"), change
+    )
+    assert serious(path) == []
+    assert "target without labels: data/loveda_uda/urban/train" in lint(path)[-1].found
+
+
 def test_training_with_labels_on_the_targets_images(write: Write) -> None:
     path = write(PAIRS, ("f'{root}/rural/train/img_dir'", "f'{root}/urban/train/img_dir'"))
     found = only(path, "target-labels-in-training")
