@@ -187,9 +187,11 @@ def _section(title: str, cls: type[Adapter]) -> str:
         title = "Methods of peft"
     body = inspect.cleandoc(cls.__doc__ or "")
     if cls.__name__ == "PeftAdapter":
-        refused = read_file("method", "peft")["method"]["refused"]
-        listed = "; ".join(f"`{kind}`: {reason}" for kind, reason in refused.items())
-        body += f"\n\nTuners of peft that change layers and are no methods here: {listed}."
+        kinds: dict[str, list[str]] = {}
+        for kind, reason in read_file("method", "peft")["method"]["refused"].items():
+            kinds.setdefault(reason, []).append(f"`{kind}`")
+        listed = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in kinds.items())
+        body += f"\n\nTuners of peft that are no methods here: {listed}."
     body = re.sub(r"https://[\w./-]*\w", r"<\g<0>>", body)
     unmergeable = getattr(cls, "unmergeable", None)
     why = f"\n\nDoes not merge: {unmergeable}." if unmergeable else ""

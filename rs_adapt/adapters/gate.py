@@ -107,9 +107,7 @@ class Gate(Adapter):
             _require_gateable(method)
         self.depth, self.every, self.measure, self.compare = depth, every, measure, compare
         self.k = None if k is None else _number(k, len(methods) * depth)
-        self.identity_at_init, self.needs_base_tokens = self.host.identity_at_init, self.host.needs_base_tokens
-        self.zero_grad_at_init, self.no_decay = self.host.zero_grad_at_init, self.host.no_decay
-        self.adds_tokens = self.host.adds_tokens
+        self._take_facts()
         self.compiles_as_one_graph = all(method.compiles_as_one_graph for method in methods)
         self.register_buffer("active", torch.ones(len(methods), depth, dtype=torch.bool))
         self.register_buffer("squares", torch.zeros(len(methods), depth))
@@ -118,6 +116,14 @@ class Gate(Adapter):
         self._active, self._steps = [[True] * depth for _ in methods], 0
         self._modules_AL: list[list[list[nn.Parameter]]] = []
         self._stacked_A: list[list[nn.Parameter]] = []
+
+    def _take_facts(self) -> None:
+        """Say of itself what the host says: a gate changes neither starts, nor rates, nor decay."""
+        host = self.host
+        self.identity_at_init, self.zero_grad_at_init = host.identity_at_init, host.zero_grad_at_init
+        self.no_decay, self.lr_mults = host.no_decay, host.lr_mults
+        self.needs_base_tokens, self.needs_images = host.needs_base_tokens, host.needs_images
+        self.adds_tokens = host.adds_tokens
 
     def methods(self) -> Iterator[Adapter]:
         """Yield the methods of the host."""
@@ -133,6 +139,8 @@ class Gate(Adapter):
             ConfigError: A method has a block without a tensor of its own.
         """
         self.host.wrap(vit)
+        # A stack knows the names of the library's tensors only now.
+        self._take_facts()
         for method in self.methods():
             stacked: list[nn.Parameter] = []
             by_block: list[list[nn.Parameter]] = [[] for _ in range(self.depth)]
@@ -210,6 +218,10 @@ class Gate(Adapter):
     def unwrapped(self) -> AbstractContextManager[None]:
         """Switch off the host's layers while the context lasts."""
         return self.host.unwrapped()
+
+    def start_from_images(self, vit: nn.Module, images: Sequence[Tensor]) -> None:
+        """Show the images to the host."""
+        self.host.start_from_images(vit, images)
 
     def prepare(self, base_tokens: Callable[[], Tensor]) -> None:
         """Let the host prepare."""

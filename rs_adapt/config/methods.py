@@ -140,6 +140,15 @@ def _stack(name: str) -> ConfigNode:
 
 
 def _find_part(name: str) -> str:
+    if not name.strip():
+        raise UnknownName(
+            "A part of the method's name is empty. Name two or more methods with + between them, such as "
+            "lora+earth-adapter, and a gate's host, such as gate:lora+adaptformer. LoRA+ is peft:lora-plus."
+        )
+    if _is_gated(name):
+        raise UnknownName(
+            f"{name!r} is a gate within a gate or a stack. A gate stands before all of it, once: gate:lora+adaptformer."
+        )
     if is_composite(name):
         return _find_peft(name)
     methods = (*(method for stem in axis_files.stems("method") for method in names(stem)), *plugin_methods())

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from rs_adapt.adapters.contract.adapter import Settings
 from rs_adapt.adapters.peft.bridge import PeftAdapter
+from rs_adapt.adapters.peft.options import OPTIONS_KEY
 from rs_adapt.config.facts import ConfigNode
 from rs_adapt.errors import ConfigError
 from rs_adapt.ranges import SHARE, check_ranges
@@ -76,14 +77,25 @@ class PeftAdaLora(PeftAdapter):
             "tinit": int(first_share * total_iters),
             "tfinal": int(last_share * total_iters),
         }
+        options = options or {}
+        if given := next((name for name in schedule if name in options), None):
+            raise ConfigError(
+                f"peft:adalora: the option {given} ({OPTIONS_KEY}) cannot be set: the schedule of ranks follows from "
+                "the iterations of the run, first_share and last_share. Leave it out."
+            )
         super().__init__(
             embed_dim=embed_dim,
             depth=depth,
             mlp_dim=mlp_dim,
             kind=kind,
             targets=targets,
-            options={**(options or {}), **schedule},
+            options={**options, **schedule},
         )
+        if self.config.target_r > self.config.init_r:
+            raise ConfigError(
+                f"peft:adalora: target_r is {self.config.target_r} and init_r {self.config.init_r}; ranks fall from "
+                "init_r to target_r, which may be init_r at most."
+            )
         self.register_buffer("steps_done", torch.zeros((), dtype=torch.int64))
 
     def wrap(self, vit: nn.Module) -> None:

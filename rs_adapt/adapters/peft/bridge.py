@@ -25,7 +25,7 @@ from rs_adapt.adapters.contract.wrapping import (
 )
 from rs_adapt.adapters.peft.eva import eva_directions, eva_options
 from rs_adapt.adapters.peft.kinds import KINDS
-from rs_adapt.adapters.peft.options import load_peft, make_config, refusals
+from rs_adapt.adapters.peft.options import load_peft, make_config, refusals, require_matches
 from rs_adapt.adapters.peft.shared_tensors import keep_shared_tensors_once, to_meta
 from rs_adapt.adapters.peft.start import LowRankStart, low_rank_start
 from rs_adapt.config.facts import ConfigNode
@@ -129,6 +129,7 @@ class PeftAdapter(WrappingAdapter):
         bases = {f"{layer}_{t}": getattr(blocks[layer], t) for layer in range(self.depth) for t in self.targets}
         for base in bases.values():
             require_plain(f"peft:{self.kind}", base)
+        require_matches(self.kind, self.options, [_place(name) for name in bases])
         for name, change in _build_with_peft(self.kind, self.config, bases).items():
             self.layers[name] = change
         super().wrap(vit)

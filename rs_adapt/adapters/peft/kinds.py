@@ -43,7 +43,7 @@ _OF_LORA: tuple[str, ...] = (
 
 KINDS = {
     # With its schedule of ranks: `PeftAdaLora`.
-    "adalora": Kind(name="ADALORA", zero_grad=("lora_A", "lora_B"), without=_OF_LORA, examples=()),
+    "adalora": Kind(name="ADALORA", zero_grad=("lora_A", "lora_B"), without=("r", *_OF_LORA), examples=()),
     "beft": Kind(name="BEFT"),
     "boft": Kind(name="BOFT", examples=({"options": {"boft_block_size": 8}},)),
     "c3a": Kind(

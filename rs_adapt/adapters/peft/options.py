@@ -8,7 +8,7 @@ import math
 import re
 import typing
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, get_args, get_origin
 
@@ -34,6 +34,8 @@ _RANGES = {
     ),
     "orth_reg_weight": NOT_NEGATIVE,
 }
+# Warnings of peft that an option has another value than the one given, or none, or that the start is another one.
+_DEVIATES = re.compile(r"(?<!which )will be ignored|[Aa]djusted `|can NOT be performed")
 # Options about a whole model, of which peft sees only the layers to change.
 _OF_THE_BRIDGE = {
     **dict.fromkeys(
@@ -47,6 +49,10 @@ _OF_THE_BRIDGE = {
     **dict.fromkeys(
         ("alora_invocation_tokens", "arrow_config", "use_qalora", "qalora_group_size"),
         "it is for models of text, or for quantized ones",
+    ),
+    **dict.fromkeys(
+        ("corda_config", "lora_ga_config", "monteclora_config"),
+        "it needs a pass over data, or a further term of the loss, which peft leaves to the program around its layers",
     ),
     **dict.fromkeys(
         ("megatron_config", "megatron_core", "loftq_config", "runtime_config", "runtime_offload_base_weight"),
@@ -93,11 +99,22 @@ def refusals(kind: str, options: Mapping[str, Any], what: str) -> Iterator[None]
         ConfigError: Peft raised an error.
     """
     try:
-        with warnings.catch_warnings():
-            # peft warns of what the bridge does on purpose, such as projections that are not saved.
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as caught:
+            # peft also warns of what the bridge does on purpose, such as projections that are not saved.
+            warnings.simplefilter("always")
             yield
-    except (TypeError, ValueError, AttributeError, KeyError, ImportError, ZeroDivisionError, RuntimeError) as error:
+        if found := next((str(one.message) for one in caught if _DEVIATES.search(str(one.message))), None):
+            raise ValueError(found)
+    except (
+        TypeError,
+        ValueError,
+        AttributeError,
+        KeyError,
+        ImportError,
+        ZeroDivisionError,
+        RuntimeError,
+        re.error,
+    ) as error:
         given = ", ".join(f"{name}={value!r}" for name, value in options.items())
         text = (str(error).strip() or type(error).__name__).rstrip(".")
         raise ConfigError(f"peft:{kind} {what}{given and f' (options: {given})'}: {text}.") from error
@@ -122,7 +139,49 @@ def make_config(kind: str, options: ConfigNode) -> Any:
             raise ConfigError(f"peft:{kind}: the option {name} ({OPTIONS_KEY}) cannot be set: {reason}. Leave it out.")
     _check(kind, cls, options, place="", hidden=taken)
     with refusals(kind, options, "rejects the options"):
-        return cls(**{**options, **facts.own, "target_modules": [".*"]})
+        config = cls(**{**options, **facts.own, "target_modules": [".*"]})
+        _check_together(kind, config)
+        return config
+
+
+def _check_together(kind: str, config: Any) -> None:
+    """Refuse what peft finds out in the first forward pass, or not at all.
+
+    Raises:
+        ValueError: The values do not go together.
+    """
+    if kind == "vblora" and config.topk > config.num_vectors:
+        raise ValueError(f"topk is {config.topk}, and num_vectors only {config.num_vectors}")
+    if kind == "boft" and config.boft_n_butterfly_factor != 1:
+        raise ValueError(
+            f"boft_n_butterfly_factor is {config.boft_n_butterfly_factor}; without an extension compiled for CUDA, peft "
+            "takes 1 in its place"
+        )
+    if kind == "hra" and config.apply_GS and config.init_weights:
+        raise ValueError("apply_GS divides by zero at the symmetric start; set init_weights=False with it")
+
+
+def require_matches(kind: str, options: Mapping[str, Any], layers: Sequence[str]) -> None:
+    """Refuse entries of `rank_pattern` and the like that match none of the layers, which peft would pass over.
+
+    Args:
+        kind: Kind of method.
+        options: Options that were accepted.
+        layers: The dotted names of the layers in the model that peft sees.
+
+    Raises:
+        ConfigError: An entry matches no layer.
+    """
+    for option, table in options.items():
+        for key in table if option.endswith("_pattern") and isinstance(table, Mapping) else ():
+            with refusals(kind, {f"{option}.{key}": table[key]}, "cannot read a pattern"):
+                matches = any(re.match(rf"(.*\.)?({key})$", layer) for layer in layers)
+            if not matches:
+                handles = ", ".join(dict.fromkeys(layer.rpartition(".")[2] for layer in layers))
+                raise ConfigError(
+                    f"peft:{kind}: the option {option} ({OPTIONS_KEY}) has an entry {key!r}, which matches no layer. "
+                    f"Name one of {handles}."
+                )
 
 
 def _check(kind: str, cls: type, options: Mapping[str, Any], *, place: str, hidden: set[str]) -> None:
@@ -170,7 +229,10 @@ def _is_member(value: Any, member: Any) -> bool:
         return type(value) in (int, float) and math.isfinite(value)
     if member is int:
         return type(value) is int
-    plain = origin or member
+    plain, inner = origin or member, get_args(member)
+    if plain in (dict, list) and isinstance(value, plain) and inner:
+        parts = value.values() if isinstance(value, dict) else value
+        return all(_is_declared(part, inner[-1]) for part in parts)
     return plain is Any or (isinstance(plain, type) and isinstance(value, plain))
 
 

@@ -53,6 +53,12 @@ def low_rank_start(kind: str, layer: Any, removed: Tensor | None) -> LowRankStar
     """
     if removed is None or bool(removed.any()):
         if hasattr(layer, "lora_A") and not layer.lora_variant:
+            given, found = layer.r["default"], len(layer.lora_A["default"].weight)
+            if found != given:
+                raise ConfigError(
+                    f"peft:{kind}: the rank r is {given}, but a weight has only {found} components to start from. Set "
+                    f"it to {found} or less."
+                )
             scale: float = layer.scaling["default"]
             start = LowRankStart(layer.lora_A["default"].weight.clone(), scale * layer.lora_B["default"].weight)
             if removed is None or bool(

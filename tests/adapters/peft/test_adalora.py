@@ -82,6 +82,20 @@ def test_impossible_shares_are_refused(shares: tuple[float, float]) -> None:
         PeftAdaLora(**FACTS, total_iters=10, first_share=shares[0], last_share=shares[1])
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"total_step": 9}, "option total_step .*cannot be set: the schedule of ranks follows"),
+        ({"tinit": 9}, "option tinit .*cannot be set"),
+        ({"r": 4}, "option r .*cannot be set"),
+        ({"init_r": 4, "target_r": 5}, "target_r is 5 and init_r 4"),
+    ],
+)
+def test_options_that_would_be_passed_over_are_refused(options: dict[str, int], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PeftAdaLora(embed_dim=32, depth=4, mlp_dim=64, total_iters=20, options=options)
+
+
 def test_the_plain_bridge_refuses_adalora() -> None:
     with pytest.raises(ConfigError, match="no kind 'adalora'"):
         PeftAdapter(**FACTS, kind="adalora")

@@ -39,6 +39,16 @@ FACTS = {"embed_dim": 32, "depth": 4, "mlp_dim": 64}
         ),
         ("dora", {"use_dora": False}, r"option use_dora .*cannot be set: it is the method"),
         ("oft", {"r": 2, "oft_block_size": 4}, r"peft:oft rejects the options \(options: r=2, oft_block_size=4\): "),
+        ("lora", {"eva_config": {}}, r"`eva_config` specified but will be ignored when"),
+        (
+            "lora",
+            {"monteclora_config": {}},
+            r"monteclora_config .*cannot be set: it needs .* a further term of the loss",
+        ),
+        ("psoft", {"psoft_svd_lowrank_niter": 2}, r"psoft_svd_lowrank_niter=2 will be ignored"),
+        ("vblora", {"num_vectors": 4, "topk": 8}, r"topk is 8, and num_vectors only 4"),
+        ("boft", {"boft_n_butterfly_factor": 2}, r"boft_n_butterfly_factor is 2; without an extension"),
+        ("hra", {"apply_GS": True}, r"apply_GS divides by zero at the symmetric start"),
         ("c3a", {"init_weights": "uniform"}, r"Peft allows True or False or 'gaussian', 'kaiming_uniform'"),
     ],
 )
@@ -52,6 +62,15 @@ def test_wrong_options_are_refused(kind: str, options: dict[str, object], messag
     [
         ("boft", {"boft_block_size": 7}, "peft:boft cannot change these layers: .*divisible"),
         ("road", {}, r"peft:road cannot change these layers: .*divisible by group_size \(64\)"),
+        ("oft", {"r": 0, "oft_block_size": 7}, r"Invalid `oft_block_size` \(7\)! Adjusted `oft_block_size` to"),
+        ("hra", {"r": 3}, "symmetric initialization can NOT be performed when r is odd"),
+        (
+            "lora",
+            {"rank_pattern": {"attn_w": 2}},
+            "rank_pattern .*an entry 'attn_w', which matches no layer. Name one of",
+        ),
+        ("lora", {"r": 33, "init_lora_weights": "pissa"}, "the rank r is 33, but a weight has only 32 components"),
+        ("lora", {"r": 33, "init_lora_weights": "olora"}, "the rank r is 33, but a weight has only 32 components"),
         ("lora", {"init_lora_weights": "corda"}, "cannot change these layers: `eigens` attribute not found"),
         ("lora", {"kasa_config": {"beta": 1e-4}}, "changes the frozen weights of the backbone by more than"),
         ("dora", {"init_lora_weights": "pissa"}, "changes the frozen weights of the backbone by more than"),
