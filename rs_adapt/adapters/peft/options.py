@@ -34,6 +34,8 @@ _RANGES = {
     ),
     "orth_reg_weight": NOT_NEGATIVE,
 }
+# How peft refuses options.
+_REFUSALS = (TypeError, ValueError, AttributeError, KeyError, ImportError, ZeroDivisionError, RuntimeError, re.error)
 # Warnings of peft that an option has another value than the one given, or none, or that the start is another one.
 _DEVIATES = re.compile(r"(?<!which )will be ignored|[Aa]djusted `|can NOT be performed")
 # Options about a whole model, of which peft sees only the layers to change.
@@ -154,8 +156,8 @@ def _check_together(kind: str, config: Any) -> None:
         raise ValueError(f"topk is {config.topk}, and num_vectors only {config.num_vectors}")
     if kind == "boft" and config.boft_n_butterfly_factor != 1:
         raise ValueError(
-            f"boft_n_butterfly_factor is {config.boft_n_butterfly_factor}; without an extension compiled for CUDA, peft "
-            "takes 1 in its place"
+            f"boft_n_butterfly_factor is {config.boft_n_butterfly_factor}; without an extension compiled for CUDA, "
+            "peft takes 1 in its place"
         )
     if kind == "hra" and config.apply_GS and config.init_weights:
         raise ValueError("apply_GS divides by zero at the symmetric start; set init_weights=False with it")

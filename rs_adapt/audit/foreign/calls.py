@@ -43,11 +43,12 @@ def call_function(name: str, arguments: list[Node], words: dict[Key, Node], budg
             return (min if name == "min" else max)(plain)
         case "range", [int(), *_] if not words and len(plain) <= 3 and all(isinstance(one, int) for one in plain):
             return _range(arguments, budget, line)
-        case "enumerate", [list() as values, *start] if not words and all(isinstance(one, int) for one in start[:1]):
-            numbers = _range([Node(len(values), arguments[0].site)], budget, line)
-            shift = start[0] if start else 0
-            pairs = zip(numbers, values, strict=True)
-            return [Node([Node(number.value + shift, one.site), one], one.site) for number, one in pairs]
+        case "enumerate", [list() as values, *start] if (
+            not words and all(isinstance(one, int) for one in start) and len(start) < 2
+        ):
+            budget.spend(3 * len(values), line)
+            numbered = enumerate(values, *start)
+            return [Node([Node(number, one.site), one], one.site) for number, one in numbered]
         case "zip", [list(), *_] if not words and all(isinstance(value, list) for value in plain):
             budget.spend(len(plain) * min(map(len, plain)), line)
             return [Node(list(items), items[0].site) for items in zip(*plain, strict=False)]
