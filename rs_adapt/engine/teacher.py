@@ -85,7 +85,7 @@ def check_teacher(teacher: Teacher, cfg: ResolvedConfig, *, resume: bool) -> Tea
             f"{', '.join(classes)}. Name a run on the same classes, in the same order."
         )
     _check_ground(name, manifest, cfg)
-    _check_honesty(name, manifest, cfg)
+    _check_honesty(name, teacher, cfg)
     patch_px, crop_px = teacher.cfg.backbone.patch_px, cfg.bench.crop_px
     patch_px = segmentor_config(teacher.cfg).backbone.get("patch_px", patch_px)
     if crop_px % patch_px:
@@ -135,9 +135,9 @@ def _check_ground(name: str, manifest: Manifest, cfg: ResolvedConfig) -> None:
         )
 
 
-def _check_honesty(name: str, manifest: Manifest, cfg: ResolvedConfig) -> None:
+def _check_honesty(name: str, teacher: Teacher, cfg: ResolvedConfig) -> None:
     """Refuse a teacher through which a student would learn from what its setting or its protocol leaves out."""
-    setting, protocol = cfg.cell.setting, cfg.cell.protocol
+    manifest, setting, protocol = teacher.manifest, cfg.cell.setting, cfg.cell.protocol
     if manifest.cell.setting not in _SETTINGS[setting]:
         seen = "labels of a target" if manifest.cell.setting == "ss" else "images of a target"
         raise ConfigError(
@@ -145,11 +145,30 @@ def _check_honesty(name: str, manifest: Manifest, cfg: ResolvedConfig) -> None:
             f"of the student leaves out. Name a run of the setting {' or '.join(_SETTINGS[setting])}, or train the "
             f"student in {manifest.cell.setting}."
         )
+    # Of another direction, or of another bench on the same data.
+    learnt = teacher.cfg.bench.target if manifest.cell.setting == "ss" else teacher.cfg.bench.source
+    if setting != "ss" and _same_region(learnt, teacher.cfg.bench, cfg.bench.target, cfg.bench):
+        raise ConfigError(
+            f"{name}: that run ({manifest.cell.bench}) has learnt the labels of {learnt.region}, which is the target "
+            f"of the student ({cfg.cell.bench}) and has none in the setting {setting}. Name a run with the labels of "
+            f"{cfg.bench.source.region}."
+        )
     if manifest.cell.protocol not in (DEFAULT_PROTOCOL, protocol):
         raise ConfigError(
             f"{name}: that run follows the protocol {manifest.cell.protocol}, and the student {protocol}. Name a run "
             f"of the protocol {protocol}, or train the student with --protocol {manifest.cell.protocol}."
         )
+
+
+def _same_region(one: Any, of_one: Any, other: Any, of_other: Any) -> bool:
+    """Return whether two regions of two benches hold the same tiles: by name, or by their folders below a data root."""
+    if of_one.data == of_other.data and one.region == other.region:
+        return True
+    # Folders of a bench that is prepared lie in a folder of its own.
+    if of_one.get("prepare") or of_other.get("prepare"):
+        return False
+    folders = [{part["img_dir"] for part in region.values() if isinstance(part, dict)} for region in (one, other)]
+    return bool(folders[0] & folders[1])
 
 
 def _check_is_the_same(teacher: Teacher, folder: Path, *, resume: bool) -> None:

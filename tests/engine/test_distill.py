@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from rs_adapt.api.teaching import find_teacher
 from rs_adapt.audit.selfcheck.check import check_run
 from rs_adapt.audit.selfcheck.outcome import Outcome
+from rs_adapt.config import compose, resolve_cell
 from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.teacher import Teacher
 from rs_adapt.engine.train import check_training, train
@@ -148,6 +149,15 @@ def test_teachers_that_do_not_fit_are_refused_before_anything_is_written(
         check_training(tiny_cell(setting, **STUDENT), device="cpu", teacher=changed(teacher, **change(teacher)))
     assert caught.value.exit_code == 2
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("setting", ["da", "dg"])
+def test_a_teacher_that_has_learnt_the_targets_labels_is_refused(tiny_cell, teacher: Teacher, setting: str) -> None:
+    """Of the other direction: its source is the student's target."""
+    other = compose(resolve_cell("loveda-dg", direction="u2r", method="lora", backbone="dinov2-nano", head="linear"))
+    reverse = dataclasses.replace(teacher, cfg=other)
+    with pytest.raises(ConfigError, match="has learnt the labels of urban, which is the target of the student"):
+        check_training(tiny_cell(setting, **STUDENT), device="cpu", resume=False, teacher=reverse)
 
 
 def test_a_teacher_in_the_folder_of_the_student_is_not_deleted(tiny_cell, teacher: Teacher, tmp_path: Path) -> None:
