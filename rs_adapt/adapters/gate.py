@@ -121,7 +121,7 @@ class Gate(Adapter):
         """Say of itself what the host says: a gate changes neither starts, nor rates, nor decay."""
         host = self.host
         self.identity_at_init, self.zero_grad_at_init = host.identity_at_init, host.zero_grad_at_init
-        self.no_decay, self.lr_mults = host.no_decay, host.lr_mults
+        self.no_decay, self.lr_mults = host.no_decay, dict(host.lr_mults)
         self.needs_base_tokens, self.needs_images = host.needs_base_tokens, host.needs_images
         self.adds_tokens = host.adds_tokens
 
