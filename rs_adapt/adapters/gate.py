@@ -150,10 +150,14 @@ class Gate(Adapter):
                     stacked.append(parameter)
                 elif block is not None:
                     by_block[block].append(parameter)
-            if not stacked and not all(by_block):
+            if not stacked and (empty := [block for block, own in enumerate(by_block) if not own]):
+                name = type(method).__name__
+                why = "shares its tensors between the blocks, so blocks cannot be scored"
+                if len(empty) < self.depth:
+                    why = f"has no tensor in block {empty[0]}, so that block has no score; a setting may leave it out"
                 raise ConfigError(
-                    f"Gate: {type(method).__name__} shares its tensors between the blocks, so blocks cannot be scored. "
-                    "Gate methods with tensors in every block, such as lora, adaptformer or earth_adapter."
+                    f"Gate: {name} {why}. Gate methods with tensors in every block, such as lora, adaptformer or "
+                    "earth_adapter."
                 )
             self._modules_AL.append(by_block)
             self._stacked_A.append(stacked)

@@ -97,6 +97,11 @@ class Soma(WrappingAdapter):
             for _ in range(self.first_block, depth)
         )
 
+    def block_of(self, name: str) -> int | None:
+        """Return the block of a tensor; the first one of the list is that of `first_block`."""
+        place = super().block_of(name)
+        return None if place is None else place + self.first_block
+
     @torch.no_grad()
     def fold(self, base: nn.Module, change: LayerChange) -> None:
         """Write a part into its layer's weight, and the difference of its bias into the bias."""

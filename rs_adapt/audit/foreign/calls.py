@@ -55,7 +55,7 @@ def call_function(name: str, arguments: list[Node], words: dict[Key, Node], budg
         case _, [str(), *_] if name in _PATHS and all(isinstance(value, str) for value in plain):
             return posixpath.join(*plain)
         case "copy.deepcopy", [value] if not words:
-            return _copied(value, budget, line)
+            return copied(value, budget, line)
         case "copy.copy", [value] if not words:
             return _shallow(value, budget, line)
     raise NotReadable(line, f"{name}(...) is not computed, only {_ALLOWED}")
@@ -160,12 +160,13 @@ def _filled_in(text: str, plain: list[Any], words: dict[Key, Node], budget: Budg
     return _FIELD.sub(lambda _: next(texts), text)
 
 
-def _copied(value: Any, budget: Budget, line: int) -> Any:
+def copied(value: Any, budget: Budget, line: int) -> Any:
+    """Return a copy that shares no dict or list with the value, nor one part of it with another."""
     budget.spend(1, line)
     if isinstance(value, dict):
-        return {key: Node(_copied(node.value, budget, line), node.site) for key, node in value.items()}
+        return {key: Node(copied(node.value, budget, line), node.site) for key, node in value.items()}
     if isinstance(value, list):
-        return [Node(_copied(node.value, budget, line), node.site) for node in value]
+        return [Node(copied(node.value, budget, line), node.site) for node in value]
     return value
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rs_adapt import limits
 from rs_adapt.audit.foreign.budget import Budget, NotReadable, check_size
+from rs_adapt.audit.foreign.calls import copied
 from rs_adapt.audit.foreign.expressions import Expressions
 from rs_adapt.audit.foreign.log_text import config_text, log_within, looks_like_log
 from rs_adapt.audit.foreign.node import Key, Node, Site, Symbol, merged
@@ -179,7 +180,10 @@ class _File:
         if file.suffix != ".py":
             raise NotReadable(line, f"the base {name} is no file of Python")
         self._bases.append(file)
-        return _values(_text(file, most=limits.CONFIG_BYTES), file, 1, self._budget, self._bases)
+        values = _values(_text(file, most=limits.CONFIG_BYTES), file, 1, self._budget, self._bases)
+        # mmengine copies what a base sets, part by part: a change of `train_pipeline` does not reach the data set that
+        # the base put it into.
+        return {name: Node(copied(node.value, self._budget, line), node.site) for name, node in values.items()}
 
 
 def _sets_base(statement: ast.stmt) -> bool:

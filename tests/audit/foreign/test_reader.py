@@ -123,6 +123,17 @@ three += (3,)
     assert (values["both"], values["three"]) == ([1, 2], [1, 2, 3])
 
 
+@pytest.mark.parametrize(
+    "head", ["_base_ = ['b.py']\nsteps = _base_.steps\n", "with read_base():\n    from .b import *\n"]
+)
+def test_parts_of_a_base_are_copies_of_each_other(tmp_path: Path, head: str) -> None:
+    """As in mmengine, where a changed `train_pipeline` leaves the data set of the base as it is."""
+    base = "steps = [dict(ratio=0.75)]\ndata = dict(steps=steps)\n"
+    values = read_foreign(write(tmp_path, b=base, c=f"{head}steps[0].ratio = 1.0\n")).root.plain()
+    assert values["steps"] == [{"ratio": 1.0}]
+    assert values["data"] == {"steps": [{"ratio": 0.75}]}
+
+
 def test_an_empty_list_of_bases_is_none(tmp_path: Path) -> None:
     assert read_foreign(write(tmp_path, c="_base_ = []\na = 1\n")).root.plain() == {"a": 1}
 
