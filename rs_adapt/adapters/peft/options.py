@@ -36,7 +36,7 @@ _RANGES = {
 }
 # How peft refuses options.
 _REFUSALS = (TypeError, ValueError, AttributeError, KeyError, ImportError, ZeroDivisionError, RuntimeError, re.error)
-# Warnings of peft that an option has another value than the one given, or none, or that the start is another one.
+# Warnings of peft that an option has another value than the one given, or none, or that the start is not its usual one.
 _DEVIATES = re.compile(r"(?<!which )will be ignored|[Aa]djusted `|can NOT be performed")
 # Options about a whole model, of which peft sees only the layers to change.
 _OF_THE_BRIDGE = {
