@@ -10,6 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from rs_adapt.config.words import resolve_share
+from rs_adapt.errors import ConfigError
+from rs_adapt.ranges import Range
+
 Compare = Literal["method", "block"]
 
 
@@ -28,3 +32,18 @@ def choose(squares_AL: Tensor, k: int, *, compare: Compare) -> Tensor:
     chosen = torch.zeros_like(scores, dtype=torch.bool)
     chosen[scores.argsort(descending=True, stable=True)[:k]] = True
     return chosen.view_as(squares_AL)
+
+
+def number_of(k: int | str, modules: int) -> int:
+    """Return how many of the modules stay active, from a number or a percentage of them.
+
+    Raises:
+        ConfigError: It is none from 1 to all of them.
+    """
+    number = max(1, round(resolve_share(k, key="Gate: k") * modules)) if isinstance(k, str) else k
+    if number not in Range(least=1, most=modules, whole=True):
+        raise ConfigError(
+            f"Gate: k is {number!r}, and the host has {modules} modules. Allowed: 1 to {modules}, a percentage such as "
+            "'25%', or None for no gate."
+        )
+    return number

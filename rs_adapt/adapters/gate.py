@@ -12,12 +12,11 @@ from typing import Any, Self, get_args
 import torch
 from torch import Tensor, nn
 
-from rs_adapt.adapters._gate_choice import Compare, choose
+from rs_adapt.adapters._gate_choice import Compare, choose, number_of
 from rs_adapt.adapters.contract.adapter import Adapter, Settings
 from rs_adapt.adapters.contract.nested import build_within, count_within
 from rs_adapt.adapters.stack import Stack
 from rs_adapt.config.facts import ConfigNode
-from rs_adapt.config.words import resolve_share
 from rs_adapt.errors import ConfigError
 from rs_adapt.ranges import COUNT, Range, check_ranges
 from rs_adapt.registry import MODELS
@@ -106,7 +105,7 @@ class Gate(Adapter):
         for method in methods:
             _require_gateable(method)
         self.depth, self.every, self.measure, self.compare = depth, every, measure, compare
-        self.k = None if k is None else _number(k, len(methods) * depth)
+        self.k = None if k is None else number_of(k, len(methods) * depth)
         self._take_facts()
         self.compiles_as_one_graph = all(method.compiles_as_one_graph for method in methods)
         self.register_buffer("active", torch.ones(len(methods), depth, dtype=torch.bool))
@@ -281,16 +280,6 @@ class Gate(Adapter):
             {"host": {"type": "rs_adapt.Stack", "adapters": {"lora": lora, "bitfit": bitfit}}, "compare": "block"},
             {"host": {"type": "rs_adapt.Vpt", "num_tokens": 2}, "k": None},
         )
-
-
-def _number(k: int | str, modules: int) -> int:
-    number = max(1, round(resolve_share(k, key="Gate: k") * modules)) if isinstance(k, str) else k
-    if number not in Range(least=1, most=modules, whole=True):
-        raise ConfigError(
-            f"Gate: k is {number!r}, and the host has {modules} modules. Allowed: 1 to {modules}, a percentage such as "
-            "'25%', or None for no gate."
-        )
-    return number
 
 
 def _require_gateable(method: Adapter) -> None:
