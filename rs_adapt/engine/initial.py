@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from mmengine import ConfigDict
 from torch import Tensor, nn
 
 from rs_adapt.config.literals import read_literals
 from rs_adapt.config.wire_ground import matched_sizes
+from rs_adapt.engine.earlier_labels import refuse_learnt_labels, refuse_seen_images
 from rs_adapt.engine.pack import read_pack_tensors
 from rs_adapt.engine.state import check_trained_tensors, load_trained_tensors, read_state
 from rs_adapt.errors import CheckpointMismatch, ConfigError
@@ -38,6 +40,7 @@ class InitialWeights:
         base_sha256: SHA-256 of the base weights; None where an older version did not record it.
         facts: What is recorded of them.
         gsd_matched: Whether they learnt from regions that were brought to one pixel size.
+        bench: Table `bench` of the run's configuration; None in a pack without the run's files.
     """
 
     tensors: Mapping[str, Tensor]
@@ -46,6 +49,7 @@ class InitialWeights:
     base_sha256: str | None
     facts: InitialisedFrom
     gsd_matched: bool
+    bench: Any = None
 
 
 def read_initial_weights(run: Path) -> InitialWeights:
@@ -112,7 +116,9 @@ def check_initial_weights(initial: InitialWeights, cfg: ResolvedConfig, segmento
 
     Raises:
         CheckpointMismatch: Classes, names or shapes differ, or the sizes at which images are seen.
+        ConfigError: The weights have learnt what the setting of the run leaves out of its target.
     """
+    _check_honesty(initial, cfg)
     if initial.gsd_matched and matched_sizes(cfg.bench, cfg.strategy, setting=cfg.cell.setting) is None:
         raise CheckpointMismatch(
             f"--from {initial.source.parent}: that run brought both regions to one pixel size, and this one does not, "
@@ -125,6 +131,19 @@ def check_initial_weights(initial: InitialWeights, cfg: ResolvedConfig, segmento
             f"they are {', '.join(classes)}. Start from a run on the same classes."
         )
     check_trained_tensors(segmentor, initial.tensors, f"--from: {initial.source}")
+
+
+def _check_honesty(initial: InitialWeights, cfg: ResolvedConfig) -> None:
+    """Refuse weights that have learnt the labels of the run's target, or in `dg` from its images."""
+    name, cell = f"--from {initial.source.parent}", initial.facts.cell
+    if initial.bench is not None:
+        for refuse in (refuse_learnt_labels, refuse_seen_images):
+            refuse(name, setting=cell.setting, bench_name=cell.bench, bench=initial.bench, cfg=cfg)
+    elif cell.setting == "ss" != cfg.cell.setting and cell.bench == cfg.cell.bench:
+        raise ConfigError(
+            f"{name}: that run has learnt the labels of the target of {cell.bench}, which has none in the setting "
+            f"{cfg.cell.setting}. Name a run of the setting da or dg."
+        )
 
 
 def load_initial_weights(initial: InitialWeights, segmentor: nn.Module, *, base_sha256: str) -> None:
@@ -160,6 +179,7 @@ def _read_pack(run: Path) -> InitialWeights:
         base_sha256=manifest.base.sha256,
         facts=facts,
         gsd_matched=manifest.gsd_matched,
+        bench=_bench_of(run),
     )
 
 
@@ -181,7 +201,15 @@ def _read_training_state(run: Path) -> InitialWeights:
         base_sha256=state.get("base_sha256"),
         facts=_facts(start, state["iteration"], file_sha256(path), False),
         gsd_matched=matched_sizes(bench, tree.get("strategy", {}), setting=start.cell.setting) is not None,
+        bench=_bench_of(run),
     )
+
+
+def _bench_of(run: Path) -> Any:
+    """Return the table `bench` of a run's configuration; None where the folder has none, as that of a plain pack."""
+    if not (run / CONFIG_FILE).is_file():
+        return None
+    return ConfigDict(read_literals(run / CONFIG_FILE, remedy="Copy the run again.").values.get("bench", {}))
 
 
 def _facts(record: Manifest | RunStart, iteration: int | None, sha256: str, finished: bool) -> InitialisedFrom:

@@ -10,6 +10,7 @@ from rs_adapt.config.cell import DEFAULT_PROTOCOL
 from rs_adapt.config.segmentor import level_channels, segmentor_config
 from rs_adapt.config.wire_ground import matched_sizes
 from rs_adapt.engine.build import build_model, check_weights
+from rs_adapt.engine.earlier_labels import refuse_learnt_labels
 from rs_adapt.engine.pack import load_pack, require_tensors
 from rs_adapt.engine.results import ground_size_m
 from rs_adapt.errors import CheckpointMismatch, ConfigError
@@ -145,30 +146,14 @@ def _check_honesty(name: str, teacher: Teacher, cfg: ResolvedConfig) -> None:
             f"of the student leaves out. Name a run of the setting {' or '.join(_SETTINGS[setting])}, or train the "
             f"student in {manifest.cell.setting}."
         )
-    # Of another direction, or of another bench on the same data.
-    learnt = teacher.cfg.bench.target if manifest.cell.setting == "ss" else teacher.cfg.bench.source
-    if setting != "ss" and _same_region(learnt, teacher.cfg.bench, cfg.bench.target, cfg.bench):
-        raise ConfigError(
-            f"{name}: that run ({manifest.cell.bench}) has learnt the labels of {learnt.region}, which is the target "
-            f"of the student ({cfg.cell.bench}) and has none in the setting {setting}. Name a run with the labels of "
-            f"{cfg.bench.source.region}."
-        )
+    refuse_learnt_labels(
+        name, setting=manifest.cell.setting, bench_name=manifest.cell.bench, bench=teacher.cfg.bench, cfg=cfg
+    )
     if manifest.cell.protocol not in (DEFAULT_PROTOCOL, protocol):
         raise ConfigError(
             f"{name}: that run follows the protocol {manifest.cell.protocol}, and the student {protocol}. Name a run "
             f"of the protocol {protocol}, or train the student with --protocol {manifest.cell.protocol}."
         )
-
-
-def _same_region(one: Any, of_one: Any, other: Any, of_other: Any) -> bool:
-    """Return whether two regions of two benches hold the same tiles: by name, or by their folders below a data root."""
-    if of_one.data == of_other.data and one.region == other.region:
-        return True
-    # Folders of a bench that is prepared lie in a folder of its own.
-    if of_one.get("prepare") or of_other.get("prepare"):
-        return False
-    folders = [{part["img_dir"] for part in region.values() if isinstance(part, dict)} for region in (one, other)]
-    return bool(folders[0] & folders[1])
 
 
 def _check_is_the_same(teacher: Teacher, folder: Path, *, resume: bool) -> None:

@@ -156,7 +156,7 @@ def test_a_teacher_that_has_learnt_the_targets_labels_is_refused(tiny_cell, teac
     """Of the other direction: its source is the student's target."""
     other = compose(resolve_cell("loveda-dg", direction="u2r", method="lora", backbone="dinov2-nano", head="linear"))
     reverse = dataclasses.replace(teacher, cfg=other)
-    with pytest.raises(ConfigError, match="has learnt the labels of urban, which is the target of the student"):
+    with pytest.raises(ConfigError, match="has learnt the labels of urban, which is the target of the new one"):
         check_training(tiny_cell(setting, **STUDENT), device="cpu", resume=False, teacher=reverse)
 
 
