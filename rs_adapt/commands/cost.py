@@ -37,7 +37,7 @@ def cost(
     as_json: options.AsJson = False,
     overwrite: options.Overwrite = False,
 ) -> None:
-    """Measure what methods cost: parameters, memory, size on disk, time of training and inference.
+    """Measure what methods of segmentation cost: parameters, memory, size on disk, time of training and inference.
 
     Every method does the same work on the same random crops: forward, loss, backward and optimizer step of the
     segmentor, without a strategy. The methods take turns, round by round. No data set is read. `frozen` is always
@@ -48,7 +48,15 @@ def cost(
     $ rs-adapt cost --bench loveda-da --methods lora,rein,earth-adapter --precision bf16 --rounds 30
     """
     from rs_adapt.config import axes, option_texts, resolve_cell
+    from rs_adapt.config.tasks import SEGMENTATION, task_of
 
+    task = task_of(axes.bench_facts(resolve_cell(bench, setting=setting, direction=direction).bench)).name
+    if task != SEGMENTATION:
+        raise ConfigError(
+            f"Costs are measured on segmentors, and the task of bench {bench} is {task}. Allowed: a bench of "
+            f"segmentation (rs-adapt list benches). A short run states parameters and time: rs-adapt train --bench "
+            f"{bench} --iters 20."
+        )
     # Only the segmentor is measured: the strategy does not change it.
     cell = resolve_cell(
         bench,

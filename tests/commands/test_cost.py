@@ -161,3 +161,13 @@ def test_no_rounds_are_refused(cost: Cost) -> None:
     code, _, err = cost("--rounds", "0")
     assert code == 2
     assert "Invalid value for '--rounds'" in err
+
+
+@pytest.mark.parametrize(
+    ("bench", "task"),
+    [("flow-sr", "super-resolution"), ("synthetic-b2n", "classification"), ("synthetic-compose-dg", "captions")],
+)
+def test_other_tasks_are_refused_by_name(cost: Cost, bench: str, task: str) -> None:
+    code, out, err = cost("--bench", bench)
+    assert (code, out) == (2, "")
+    assert f"the task of bench {bench} is {task}" in err
