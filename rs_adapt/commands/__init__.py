@@ -82,7 +82,7 @@ VERBS = {
     ),
     "cost": Verb(
         "rs_adapt.commands.cost:cost",
-        "Measure what methods cost: parameters, memory, size on disk, time of training and inference.",
+        "Measure what methods of segmentation cost: parameters, memory, size on disk, time of training and inference.",
     ),
     "doctor": Verb(
         "rs_adapt.commands.doctor:doctor",
