@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rs_adapt.config import axis_files, paths
+from rs_adapt.config.execution import RUNTIME_DEFAULTS
 from rs_adapt.config.facts import ABSENT_CLASSES, AbsentClasses
 from rs_adapt.config.literals import read_literals
 from rs_adapt.config.names import normalize
@@ -79,18 +80,7 @@ def _implied_values(tree: Mapping[str, Any]) -> dict[str, Any]:
         "match_gsd": False,
         # No rule by type, which is one for Mask2Former alone: the names of all other norms say what they are.
         "norm_decay_mult": None if "num_queries" in head else 0.0,
-        # Products and steps of the optimizer are rounded as those of plain fp32.
-        **dict.fromkeys(("tf32", "fused_adamw"), False),
-        # Batches are copied to a GPU from memory that can be moved.
-        "pin_memory": False,
-        # Frozen weights are stored as their file has them.
-        "base_precision": "fp32",
-        # What the backward pass needs is kept.
-        "memory": "normal",
-        # Of several processes, each holds the whole base.
-        "sharding": "none",
-        # No code is generated.
-        "compile": "none",
+        **RUNTIME_DEFAULTS,
         # Background of every mask. Heads without masks do not ask.
         "ignored_pixels": "background" if "ignored_pixels" in head else protocol.get("ignored_pixels"),
     }

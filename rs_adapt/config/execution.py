@@ -16,6 +16,24 @@ NORMAL, LOW = "normal", "low"
 NOT_SHARDED, FSDP = "none", "fsdp"
 # The blocks of a ViT run as torch's operators, or as code that is generated for them.
 NOT_COMPILED, BLOCKS = "none", "blocks"
+# What the keys of `runtime` are where a configuration, which may be older than they are or your own, lacks them.
+RUNTIME_DEFAULTS: Mapping[str, str | bool] = {
+    # What the backward pass needs is kept.
+    "memory": NORMAL,
+    # Of several processes, each holds the whole base.
+    "sharding": NOT_SHARDED,
+    # Frozen weights are stored as their file has them.
+    "base_precision": FP32,
+    # No code is generated.
+    "compile": NOT_COMPILED,
+    # Products and steps of the optimizer are rounded as those of plain fp32.
+    "tf32": False,
+    "fused_adamw": False,
+    # Batches are copied to a GPU from memory that can be moved.
+    "pin_memory": False,
+}
+# Those of them that segmentation alone has.
+_OF_SEGMENTATION = ("base_precision", "sharding", "compile")
 # Views of a tile whose probabilities are averaged at test time.
 Tta = Literal["flips", "d4", "scales"]
 NO_LOGGER = "none"
@@ -121,15 +139,15 @@ def refuse_segmentation_keys(runtime: Mapping[str, object], task: str) -> None:
     Raises:
         ConfigError: A value is none that the key has, or differs from its default.
     """
-    defaults = {"base_precision": FP32, "sharding": NOT_SHARDED, "compile": NOT_COMPILED}
-    check_base_precision(runtime.get("base_precision", FP32), runtime["precision"])
-    check_sharding(runtime.get("sharding", NOT_SHARDED))
-    check_compiling(runtime.get("compile", NOT_COMPILED))
-    for key, default in defaults.items():
-        name = runtime.get(key, default)
-        if name != default:
+    given = {**RUNTIME_DEFAULTS, **runtime}
+    check_base_precision(given["base_precision"], given["precision"])
+    check_sharding(given["sharding"])
+    check_compiling(given["compile"])
+    for key in _OF_SEGMENTATION:
+        if given[key] != RUNTIME_DEFAULTS[key]:
             raise ConfigError(
-                f"runtime.{key}={name} is made for segmentation, and the task of this bench is {task}. Leave it out."
+                f"runtime.{key}={given[key]} is made for segmentation, and the task of this bench is {task}. Leave it "
+                "out."
             )
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from rs_adapt.config import wire_data, wire_ground, wire_model, wire_open, wire_protocol, wire_regions, words
 from rs_adapt.config.added_keys import absent_classes_in, absent_classes_of
 from rs_adapt.config.class_names import check_class_names
 from rs_adapt.config.execution import (
-    FP32,
-    NORMAL,
-    NOT_COMPILED,
-    NOT_SHARDED,
+    RUNTIME_DEFAULTS,
     check_base_precision,
     check_compiling,
     check_memory,
@@ -54,13 +51,8 @@ def wire(
     # Files of your own may be older than the keys.
     resolved["protocol"].setdefault("teacher_view", "plain")
     resolved["protocol"].setdefault("ignored_pixels", "left_out")
-    resolved["runtime"].setdefault("memory", NORMAL)
-    resolved["runtime"].setdefault("sharding", NOT_SHARDED)
-    resolved["runtime"].setdefault("base_precision", FP32)
-    resolved["runtime"].setdefault("compile", NOT_COMPILED)
-    resolved["runtime"].setdefault("tf32", False)
-    resolved["runtime"].setdefault("fused_adamw", False)
-    resolved["runtime"].setdefault("pin_memory", False)
+    for key, value in RUNTIME_DEFAULTS.items():
+        cast("dict[str, object]", resolved["runtime"]).setdefault(key, value)
     _check(resolved)
     wire_data.resolve_distortion(resolved["bench"]["pipeline"])
     wire_protocol.check_protocol(resolved, cell)

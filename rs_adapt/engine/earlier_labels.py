@@ -10,10 +10,11 @@ if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 
-def refuse_learnt_labels(name: str, *, setting: str, bench_name: str, bench: Any, cfg: ResolvedConfig) -> None:
-    """Refuse an earlier run that has learnt the labels of the target of a new one in `da` or `dg`.
+def refuse_seen_target(name: str, *, setting: str, bench_name: str, bench: Any, cfg: ResolvedConfig) -> None:
+    """Refuse an earlier run that has learnt from the target of a new one what the new one's setting leaves out.
 
-    It may be of the setting `ss`, of the other direction, or of another bench on the same data.
+    In `da` and `dg` these are the labels, of a run in `ss`, of the other direction, or of another bench on the same
+    data; in `dg` also the images, of a run in `da`.
 
     Args:
         name: What the user named, such as `--from RUN`, for the message.
@@ -25,33 +26,19 @@ def refuse_learnt_labels(name: str, *, setting: str, bench_name: str, bench: Any
     Raises:
         ConfigError: It has.
     """
+    target, new = cfg.bench.get("target"), cfg.cell
     learnt = bench.get("target" if setting == "ss" else "source")
-    if cfg.cell.setting != "ss" and _same_region(learnt, bench, cfg.bench.get("target"), cfg.bench):
+    if new.setting != "ss" and _same_region(learnt, bench, target, cfg.bench):
         raise ConfigError(
             f"{name}: that run ({bench_name}) has learnt the labels of {learnt.region}, which is the target "
-            f"of the new one ({cfg.cell.bench}) and has none in the setting {cfg.cell.setting}. Name a run with the "
+            f"of the new one ({new.bench}) and has none in the setting {new.setting}. Name a run with the "
             f"labels of {cfg.bench.source.region}."
         )
-
-
-def refuse_seen_images(name: str, *, setting: str, bench_name: str, bench: Any, cfg: ResolvedConfig) -> None:
-    """Refuse an earlier run in `da` that has learnt from images of the target of a new one in `dg`.
-
-    Args:
-        name: See `refuse_learnt_labels`.
-        setting: See `refuse_learnt_labels`.
-        bench_name: See `refuse_learnt_labels`.
-        bench: See `refuse_learnt_labels`.
-        cfg: The new run.
-
-    Raises:
-        ConfigError: It has.
-    """
     seen = bench.get("target")
-    if (setting, cfg.cell.setting) == ("da", "dg") and _same_region(seen, bench, cfg.bench.get("target"), cfg.bench):
+    if (setting, new.setting) == ("da", "dg") and _same_region(seen, bench, target, cfg.bench):
         raise ConfigError(
             f"{name}: that run ({bench_name}) has learnt from images of {seen.region}, the target of the new "
-            f"one ({cfg.cell.bench}), which the setting dg leaves out. Name a run of the setting dg, or train in da."
+            f"one ({new.bench}), which the setting dg leaves out. Name a run of the setting dg, or train in da."
         )
 
 

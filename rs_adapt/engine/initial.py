@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rs_adapt.config.literals import read_literals
 from rs_adapt.config.wire_ground import matched_sizes
-from rs_adapt.engine.earlier_labels import refuse_learnt_labels, refuse_seen_images
+from rs_adapt.engine.earlier_labels import refuse_seen_target
 from rs_adapt.engine.pack import read_pack_tensors
 from rs_adapt.engine.state import check_trained_tensors, load_trained_tensors, read_state
 from rs_adapt.errors import CheckpointMismatch, ConfigError
@@ -137,8 +137,7 @@ def _check_honesty(initial: InitialWeights, cfg: ResolvedConfig) -> None:
     """Refuse weights that have learnt the labels of the run's target, or in `dg` from its images."""
     name, cell = f"--from {initial.source.parent}", initial.facts.cell
     if initial.bench is not None:
-        for refuse in (refuse_learnt_labels, refuse_seen_images):
-            refuse(name, setting=cell.setting, bench_name=cell.bench, bench=initial.bench, cfg=cfg)
+        refuse_seen_target(name, setting=cell.setting, bench_name=cell.bench, bench=initial.bench, cfg=cfg)
     elif cell.setting == "ss" != cfg.cell.setting and cell.bench == cfg.cell.bench:
         raise ConfigError(
             f"{name}: that run has learnt the labels of the target of {cell.bench}, which has none in the setting "
@@ -201,7 +200,7 @@ def _read_training_state(run: Path) -> InitialWeights:
         base_sha256=state.get("base_sha256"),
         facts=_facts(start, state["iteration"], file_sha256(path), False),
         gsd_matched=matched_sizes(bench, tree.get("strategy", {}), setting=start.cell.setting) is not None,
-        bench=_bench_of(run),
+        bench=ConfigDict(bench),
     )
 
 

@@ -10,7 +10,7 @@ from rs_adapt.config.cell import DEFAULT_PROTOCOL
 from rs_adapt.config.segmentor import level_channels, segmentor_config
 from rs_adapt.config.wire_ground import matched_sizes
 from rs_adapt.engine.build import build_model, check_weights
-from rs_adapt.engine.earlier_labels import refuse_learnt_labels
+from rs_adapt.engine.earlier_labels import refuse_seen_target
 from rs_adapt.engine.pack import load_pack, require_tensors
 from rs_adapt.engine.results import ground_size_m
 from rs_adapt.errors import CheckpointMismatch, ConfigError
@@ -146,7 +146,7 @@ def _check_honesty(name: str, teacher: Teacher, cfg: ResolvedConfig) -> None:
             f"of the student leaves out. Name a run of the setting {' or '.join(_SETTINGS[setting])}, or train the "
             f"student in {manifest.cell.setting}."
         )
-    refuse_learnt_labels(
+    refuse_seen_target(
         name, setting=manifest.cell.setting, bench_name=manifest.cell.bench, bench=teacher.cfg.bench, cfg=cfg
     )
     if manifest.cell.protocol not in (DEFAULT_PROTOCOL, protocol):

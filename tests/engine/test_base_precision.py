@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import torch
 from mmengine.hooks import Hook
-from safetensors.torch import load_file
 
 import rs_adapt as rsa
 from rs_adapt.api.configuration import compose
@@ -26,7 +25,7 @@ from rs_adapt.engine.recomputing import store_base
 from rs_adapt.engine.recorder import Interrupted
 from rs_adapt.engine.train import train
 from rs_adapt.errors import IncompatibleCell
-from rs_adapt.runs.metrics import read_metrics
+from tests.engine.equal_runs import check_equal_runs
 from tests.engine.test_train import SignalAt
 
 KEY = "runtime.base_precision=bf16"
@@ -107,19 +106,8 @@ class LooksAtBase(Hook):  # type: ignore[misc]
         self._note("val", runner.model)
 
 
-def _lines(run: Path) -> list[Any]:
-    lines = [line.content() for line in read_metrics(run)]
-    return [{key: value for key, value in line.items() if key not in ("iter_s", "memory_mib")} for line in lines]
-
-
 def _check_equal(found: Path, expected: Path) -> None:
-    assert len(_lines(expected)) == 8
-    assert _lines(found) == _lines(expected)
-    tensors, others = (load_file(run / "adapter.safetensors") for run in (found, expected))
-    assert tensors.keys() == others.keys()
-    assert all(torch.equal(tensors[name], others[name]) for name in others)
-    results = [json.loads((run / "result.json").read_text()) for run in (found, expected)]
-    assert results[0]["selections"] == results[1]["selections"]
+    check_equal_runs(found, expected, lines=8)
     bases = [json.loads((run / "manifest.json").read_text())["base"] for run in (found, expected)]
     assert bases[0] == bases[1]
 

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from rs_adapt.config import compose, resolve_cell
 from rs_adapt.engine.parameters import build_on_meta
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.runs.identity import identify
-from rs_adapt.runs.metrics import read_metrics
 from rs_adapt.runs.run import Run
+from tests.engine.equal_runs import check_equal_runs
 from tests.engine.test_several_processes import by_two
 
 SHARDED = "runtime.sharding=fsdp"
@@ -53,21 +52,10 @@ def _job(name: str, run: str, root: Path, folder: Path, *more: str) -> dict[str,
     return {"cell": cell, "compose": made, "measures": True}
 
 
-def _lines(run: Path) -> list[Any]:
-    lines = [line.content() for line in read_metrics(run)]
-    return [{key: value for key, value in line.items() if key not in ("iter_s", "memory_mib")} for line in lines]
-
-
 def _check_equal(found: Path, expected: Path) -> None:
-    """Compare metrics, packs and scores of two runs in all digits."""
-    assert len(_lines(expected)) == 4
-    assert _lines(found) == _lines(expected)
-    tensors, others = (load_file(run / "adapter.safetensors") for run in (found, expected))
-    assert tensors.keys() == others.keys()
-    assert all(torch.equal(tensors[name], others[name]) for name in others)
-    results = [json.loads((run / "result.json").read_text()) for run in (found, expected)]
-    assert results[0]["selections"] == results[1]["selections"]
-    assert results[0]["selections"]["last"]["miou_pct"] is not None
+    """Compare metrics, packs, scores and names of two runs in all digits."""
+    check_equal_runs(found, expected, lines=4)
+    assert json.loads((found / "result.json").read_text())["selections"]["last"]["miou_pct"] is not None
     assert identify(Run.read(found)) == identify(Run.read(expected)) != {}
     assert len({json.loads((run / "manifest.json").read_text())["base"]["sha256"] for run in (found, expected)}) == 1
 

@@ -107,16 +107,7 @@ def refusals(kind: str, options: Mapping[str, Any], what: str) -> Iterator[None]
             yield
         if found := next((str(one.message) for one in caught if _DEVIATES.search(str(one.message))), None):
             raise ValueError(found)
-    except (
-        TypeError,
-        ValueError,
-        AttributeError,
-        KeyError,
-        ImportError,
-        ZeroDivisionError,
-        RuntimeError,
-        re.error,
-    ) as error:
+    except _REFUSALS as error:
         given = ", ".join(f"{name}={value!r}" for name, value in options.items())
         text = (str(error).strip() or type(error).__name__).rstrip(".")
         raise ConfigError(f"peft:{kind} {what}{given and f' (options: {given})'}: {text}.") from error

@@ -35,10 +35,10 @@ def _run(statement: ast.stmt, here: Expressions, import_base: ImportBase) -> Non
         case ast.AnnAssign(target=target, value=value) if value is not None:
             _assign(target, Node(here.value(value).value, here.site(statement)), here)
         case ast.AugAssign(target=target, op=ast.Add(), value=value) if not isinstance(value, ast.Tuple) and isinstance(
-            here.value(_as_value(target)).value, list
+            (before := here.value(_as_value(target))).value, list
         ):
             # In place, so that whoever holds the list has the new items too. What a tuple is added to is one.
-            call_method(here.value(_as_value(target)), "extend", [here.value(value)], {}, here.budget, statement.lineno)
+            call_method(before, "extend", [here.value(value)], {}, here.budget, statement.lineno)
         case ast.AugAssign(target=target, op=sign, value=value):
             total = ast.BinOp(left=_as_value(target), op=sign, right=value)
             ast.copy_location(total, statement)
