@@ -24,6 +24,7 @@ from rs_adapt.datasets.captions.negatives import check_negatives, load_maker, ma
 from rs_adapt.datasets.captions.pictures import read_square
 from rs_adapt.datasets.captions.records import CaptionRecord
 from rs_adapt.datasets.sample import Sample
+from rs_adapt.datasets.spreading import evenly_spread
 from rs_adapt.errors import ConfigError, DataError
 from rs_adapt.language.tokenizer import CONTEXT, ClipTokenizer
 from rs_adapt.progress import OnProgress, no_progress
@@ -163,6 +164,7 @@ class ChoiceDataset(Dataset[Sample]):
         size_px: Side of the square that the model sees.
         ann_dir: None; accepted because every data set has it.
         img_suffix: Empty; accepted likewise.
+        spread: Keep at most so many items, 1 or more, spread evenly; None keeps all.
 
     Raises:
         DataNotFound: A file or an image is missing.
@@ -182,11 +184,14 @@ class ChoiceDataset(Dataset[Sample]):
         size_px: int,
         ann_dir: None = None,
         img_suffix: str = "",
+        spread: int | None = None,
     ) -> None:
-        check_ranges(name, size_px=(size_px, COUNT))
+        check_ranges(name, size_px=(size_px, COUNT), **({} if spread is None else {"spread": (spread, COUNT)}))
         self.name, self.size_px, self.classes = name, size_px, tuple(classes)
         self._img_dir = Path(img_dir)
         self.items, self.left_out = list_items(choices, self._img_dir)
+        if spread is not None:
+            self.items = [self.items[index] for index in evenly_spread(len(self.items), spread)]
         if unknown := sorted({item.kind for item in self.items} - set(self.classes)):
             raise DataError(
                 f"{name}: items of the kind {unknown[0]!r} belong to no class of the bench: "

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from rs_adapt.turbulence.image_scores import ImageScore
 
 
+# What `on_progress` is told while images are scored.
+SCORING = "scoring images"
+
+
 @LOOPS.register_module()
 class FlowValLoop(MMValLoop):  # type: ignore[misc]
     """Validation of super-resolution on the validation snapshots, in the run's precision.
@@ -89,15 +93,16 @@ def score_images(
         loader: Loader of a split; it must not shuffle.
         metric_settings: Settings of `FlowMetric`.
         precision: "fp32" or "bf16".
-        on_progress: Called after each batch.
+        on_progress: Called at the start and after each batch.
     """
     metric = METRICS.build(metric_settings)
     prepare_metric(metric, loader)
     model.eval()
+    on_progress(SCORING, 0, len(loader))
     try:
         for done, batch in enumerate(loader, start=1):
             metric.process(batch, predict(model, batch, precision=precision))
-            on_progress("scoring images", done, len(loader))
+            on_progress(SCORING, done, len(loader))
     finally:
         end_processes(loader)
     return tuple(metric.results)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -102,6 +103,7 @@ def train_flow(
     overwrite: bool = False,
     command: str = "",
     loggers: Sequence[str] = (),
+    hooks: Sequence[Hook] = (),
     display: TrainingDisplay | None = None,
     on_progress: OnProgress = no_progress,
     on_start: Callable[[RunStart], object] = lambda start: None,
@@ -136,7 +138,7 @@ def train_flow(
             )
             on_start(start)
             with explain_failures(run_dir):
-                model, train_s = _fit(cfg, recorder)
+                model, train_s = _fit(cfg, recorder, hooks)
                 write_tensors(run_dir, model)
                 write_manifest(run_dir, make_flow_manifest(cfg, start))
                 scores = score_split(cfg, model, "test", plan.digests["test"], on_progress)
@@ -205,7 +207,7 @@ def _describe_shared(digests: Mapping[Split, TileDigests]) -> tuple[str, ...]:
     )
 
 
-def _fit(cfg: ResolvedConfig, recorder: Recorder) -> tuple[nn.Module, float]:
+def _fit(cfg: ResolvedConfig, recorder: Recorder, hooks: Sequence[Hook]) -> tuple[nn.Module, float]:
     """Train, and return the model on its device and the seconds that it took."""
     started_s = time.perf_counter()
     model = _build_model(cfg)
@@ -223,7 +225,8 @@ def _fit(cfg: ResolvedConfig, recorder: Recorder) -> tuple[nn.Module, float]:
         for key in ("val_dataloader", "val_evaluator", "val_cfg"):
             settings[key] = None
     runner: CellRunner = CellRunner.from_cfg(settings)
-    runner.register_hook(recorder)
+    for hook in (recorder, *hooks):
+        runner.register_hook(hook)
     with stop_on_signals(recorder), keep_loaders_alive(), training_loaders():
         runner.train()
     return runner.model, time.perf_counter() - started_s

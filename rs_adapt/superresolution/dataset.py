@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch.utils.data import Dataset
 
+from rs_adapt.datasets.spreading import evenly_spread
+from rs_adapt.ranges import COUNT, check_ranges
 from rs_adapt.registry import DATASETS
 from rs_adapt.superresolution.images import FlowImages, Pair
 from rs_adapt.turbulence.degrade import Degradation
@@ -63,18 +65,23 @@ class FlowSplit(Dataset[Sample]):
         split: See `FlowImages`.
         scale: See `FlowImages`.
         degradation: "box" or "spectral".
+        spread: Keep at most so many images, 1 or more, spread evenly; None keeps all.
     """
 
-    def __init__(self, *, folder: str, split: Split, scale: int, degradation: str) -> None:
+    def __init__(self, *, folder: str, split: Split, scale: int, degradation: str, spread: int | None = None) -> None:
+        if spread is not None:
+            check_ranges(f"{folder}/{split}", spread=(spread, COUNT))
         self.images = FlowImages(Path(folder), split=split, scale=scale, operator=Degradation(degradation))
+        count = len(self.images)
+        self._kept = evenly_spread(count, count if spread is None else spread)
 
     def __len__(self) -> int:
         """Return the number of images."""
-        return len(self.images)
+        return len(self._kept)
 
     def __getitem__(self, index: int) -> Sample:
         """Return an image."""
-        return _sample(self.images.pair(index))
+        return _sample(self.images.pair(self._kept[index]))
 
 
 def _sample(pair: Pair) -> Sample:

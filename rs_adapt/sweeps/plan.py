@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
+from rs_adapt.config.tasks import SUPER_RESOLUTION
 from rs_adapt.runs.selection import SELECTIONS
 from rs_adapt.sweeps.cells import SweepCell
 from rs_adapt.sweeps.probe import MEASURED_ITERS, WARMUP_ITERS, Measured
@@ -135,22 +136,28 @@ def extrapolate_cost(cell: SweepCell, measured: Measured) -> Cost:
     """Extrapolate from a probe to a whole cell.
 
     Every evaluation scores the validation tiles and the tiles that other selections need. At the end, up to five
-    checkpoints are scored on the test tiles; none is if the protocol reports the validation tiles.
+    checkpoints are scored on the test tiles; none is if the protocol reports the validation tiles. Super-resolution
+    saves and scores the last one alone, and a run without training has no evaluation before it.
     """
     facts = cell.identity
+    is_flow = facts.get("bench.task") == SUPER_RESOLUTION
     evaluations = math.ceil(cell.iters / cast("int", facts["train_cfg.val_interval"]))
-    num_checkpoints = min(len(SELECTIONS), evaluations)
+    num_checkpoints = 1 if is_flow else min(len(SELECTIONS), evaluations)
+    if is_flow and not measured.state_bytes:
+        evaluations = 0
     tiles = measured.tiles
     tiles_per_evaluation = sum(tiles.get(role, 0) for role in ("val", "source_val", "label_free"))
     reported = tiles.get("test", 0)
     final = num_checkpoints * reported if facts.get("protocol.report_split") == "test" else 0
     train_s = cell.iters * measured.iter_s
     classes = len(cast("list[str]", facts["bench.classes"]))
+    # Super-resolution stores scores, not counts of classes.
+    matrices_bytes = 0 if is_flow else reported * classes**2 * _COUNT_BYTES
     return Cost(
         hours=(measured.start_s + train_s + (evaluations * tiles_per_evaluation + final) * measured.tile_s) / 3600,
         train_hours=train_s / 3600,
         memory_mib=measured.memory_mib,
-        disk_bytes=num_checkpoints * (measured.pack_bytes + reported * classes**2 * _COUNT_BYTES) + _SMALL_FILES_BYTES,
+        disk_bytes=num_checkpoints * (measured.pack_bytes + matrices_bytes) + _SMALL_FILES_BYTES,
         state_bytes=measured.state_bytes,
     )
 

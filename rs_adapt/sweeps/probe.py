@@ -1,7 +1,7 @@
 """Measurement of a cell by a few iterations: seconds, memory and bytes. Run as `python -m rs_adapt.sweeps.probe`.
 
 The run is real, with checks, loaders, strategy and scoring, in a temporary folder; only the scored sets are limited to
-a few tiles each. Torch is loaded in the measuring process only.
+a few batches each. Torch is loaded in the measuring process only.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config.cell import Cell
+from rs_adapt.config.tasks import SUPER_RESOLUTION, task_of
 from rs_adapt.errors import RsAdaptError
 from rs_adapt.launching import module_path, python_command, run_and_wait, watch_parent
 
@@ -30,8 +31,9 @@ if TYPE_CHECKING:
 
 # The first iteration does not count: it allocates memory and starts the loaders.
 WARMUP_ITERS, MEASURED_ITERS = 1, 3
-# Number of tiles of each set that is scored; the first tile does not count.
-_TILES = 6
+# Sizes of the scored sets: six tiles where a batch has one, three whole batches elsewhere; the first batch does
+# not count.
+_TILES, _BATCHES = 6, 3
 # The time to start the program, torch included, is part of a cell's time.
 _STARTED_S = time.monotonic()
 
@@ -41,9 +43,10 @@ class Measured:
     """The measurements of a probe.
 
     Args:
-        iter_s: Seconds of a training iteration, median of three.
-        tile_s: Seconds to score a tile.
-        start_s: Seconds from the start of the program to the first iteration, checks of the data included.
+        iter_s: Seconds of a training iteration, median of three; 0 where nothing is trained.
+        tile_s: Seconds to score an image of the scored sets, a tile in segmentation; 0 where a run scores none.
+        start_s: Seconds from the start of the program to the first iteration, checks of the data included, but not the
+            time to make data that are made once.
         memory_mib: Peak memory; see `memory_of`.
         memory_of: `GPU` (memory allocated by torch) or `process` (resident memory of the training process on a CPU).
         pack_bytes: Size of the adapter pack.
@@ -110,8 +113,6 @@ def probe(
 
 def _measure(order: _Order, folder: Path) -> Measured:
     from rs_adapt.config import axes, compose
-    from rs_adapt.engine.build import prepare_data
-    from rs_adapt.engine.train import train
     from rs_adapt.registry import load_libraries, quiet_libraries
     from rs_adapt.runs.files import TENSORS_FILE
     from rs_adapt.runs.run import Run
@@ -131,17 +132,16 @@ def _measure(order: _Order, folder: Path) -> Measured:
     )
     with quiet_libraries():
         load_libraries(cfg.default_scope)
-        prepare_data(cfg)
+        made_s = _make_data(cfg)
         tiles = _limit_tiles(cfg)
-    clock = _make_clock(folder / "run")
-    train(cfg, hooks=[clock])
+    clock = _make_clock(folder / "run", batch_size=cfg.test_dataloader.batch_size if cfg.test_dataloader else 1)
+    _train(cfg, clock)
     memory_mib, memory_of = _memory()
     steps = [line.iter_s for line in Run.read(folder / "run").training_lines if line.iter_s is not None][WARMUP_ITERS:]
-    tile_s = [after - before for before, after in zip(clock.tiles_s, clock.tiles_s[1:], strict=False)]
     return Measured(
-        iter_s=round(statistics.median(steps), 4),
-        tile_s=round(statistics.mean(tile_s), 4) if tile_s else 0.0,
-        start_s=round(clock.first_s - _STARTED_S, 1),
+        iter_s=round(statistics.median(steps), 4) if steps else 0.0,
+        tile_s=round(clock.tile_s, 4),
+        start_s=round(clock.first_s - made_s - _STARTED_S, 1),
         memory_mib=memory_mib,
         memory_of=memory_of,
         pack_bytes=(folder / "run" / TENSORS_FILE).stat().st_size,
@@ -150,27 +150,53 @@ def _measure(order: _Order, folder: Path) -> Measured:
     )
 
 
+def _make_data(cfg: ResolvedConfig) -> float:
+    """Make the data of a bench that is prepared on first use, and return the seconds that it took."""
+    from rs_adapt.datasets.prepare_flow import ensure_flow
+    from rs_adapt.engine.build import prepare_data
+
+    began_s = time.monotonic()
+    if task_of(cfg.bench).name == SUPER_RESOLUTION:
+        ensure_flow(cfg.bench.prepare.to_dict(), data_root=Path(cfg.data_root), out_dir=Path(cfg.prepared_dir))
+    else:
+        prepare_data(cfg)
+    return time.monotonic() - began_s
+
+
+def _train(cfg: ResolvedConfig, clock: Any) -> None:
+    from rs_adapt.engine.super_resolution import train_flow
+    from rs_adapt.engine.train import train
+
+    if task_of(cfg.bench).name == SUPER_RESOLUTION:
+        # Its validation is optional, and a method without parameters has neither training nor validation.
+        train_flow(cfg, hooks=[clock], on_progress=clock.after_batch)
+    else:
+        train(cfg, hooks=[clock])
+
+
 def _limit_tiles(cfg: ResolvedConfig) -> dict[str, int]:
-    """Limit each set that is scored to a few tiles, and return the sizes of the whole sets."""
+    """Limit each set that is scored to a few batches, and return the sizes of the whole sets."""
     from rs_adapt.registry import DATASETS
 
+    monitor = cfg.get("monitor") or {}
     loaders = {
         "val": cfg.val_dataloader,
         "test": cfg.test_dataloader,
-        "source_val": cfg.monitor.get("source_val"),
-        "label_free": cfg.monitor.get("label_free"),
+        "source_val": monitor.get("source_val"),
+        "label_free": monitor.get("label_free"),
     }
     sizes = {}
     for role, loader in loaders.items():
         if loader is not None:
             sizes[role] = len(DATASETS.build(loader.dataset))
-            loader.dataset.spread = _TILES
+            loader.dataset.spread = _TILES if loader.batch_size == 1 else _BATCHES * loader.batch_size
     return sizes
 
 
-def _make_clock(run_dir: Path) -> Any:
+def _make_clock(run_dir: Path, *, batch_size: int) -> Any:
     from mmengine.hooks import Hook
 
+    from rs_adapt.engine.flow_loop import SCORING
     from rs_adapt.runs.files import STATE_FILE
 
     class Clock(Hook):  # type: ignore[misc]
@@ -180,13 +206,34 @@ def _make_clock(run_dir: Path) -> Any:
         state_bytes = 0
 
         def __init__(self) -> None:
-            self.tiles_s: list[float] = []
+            # The start, then the time at the end of each batch and its number of images.
+            self.batches: list[tuple[float, int]] = []
+
+        @property
+        def tile_s(self) -> float:
+            """Seconds to score an image; the first batch only starts the clock, unless it is the only one."""
+            if len(self.batches) < 2:
+                return 0.0
+            (began_s, _), *timed = self.batches[-2:] if len(self.batches) == 2 else self.batches[1:]
+            return (timed[-1][0] - began_s) / sum(count for _, count in timed)
 
         def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
             self.first_s = self.first_s or time.monotonic()
 
+        def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
+            self.batches = self.batches or [(time.monotonic(), 0)]
+
         def after_val_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None) -> None:
-            self.tiles_s.append(time.monotonic())
+            self.batches.append((time.monotonic(), len(outputs)))
+
+        def after_batch(self, what: str, done: int, total: int) -> None:
+            """Count the batches of the final scores of super-resolution instead of those of its validation."""
+            if what != SCORING:
+                return
+            self.first_s = self.first_s or time.monotonic()
+            if done == 0:
+                self.batches.clear()
+            self.batches.append((time.monotonic(), batch_size))
 
         def after_train(self, runner: Runner) -> None:
             self.state_bytes = (run_dir / STATE_FILE).stat().st_size

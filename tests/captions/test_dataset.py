@@ -127,6 +127,17 @@ def test_the_class_of_an_item_is_its_kind(folder: Path) -> None:
     assert [item.key for item in every.items] == ["swap-0", "add-1"]
 
 
+def test_items_can_be_limited_to_some_that_are_spread_over_them(folder: Path) -> None:
+    entries = [{"image": "a.png", "kind": "swap", "texts": [f"road {n}", "river"]} for n in range(6)]
+    (folder / "six.json").write_text(json.dumps(entries))
+    settings: dict[str, Any] = {"img_dir": folder, "classes": ("swap",), "size_px": 8}
+    settings["choices"] = [{"benchmark": "items", "source": str(folder / "six.json")}]
+    assert [item.texts[0] for item in ChoiceDataset(name="x", **settings, spread=2).items] == ["road 1", "road 4"]
+    assert len(ChoiceDataset(name="x", **settings, spread=9)) == 6
+    with pytest.raises(ConfigError, match="spread"):
+        ChoiceDataset(name="x", **settings, spread=0)
+
+
 def test_digests_notice_other_texts_and_images(folder: Path) -> None:
     def digests() -> dict[str, tuple[str, ...]]:
         source = {"benchmark": "items", "source": str(folder / "items.json")}

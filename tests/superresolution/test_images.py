@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from rs_adapt.errors import ConfigError, DataError
+from rs_adapt.superresolution.dataset import FlowSplit
 from rs_adapt.superresolution.images import FlowImages
 from rs_adapt.turbulence.degrade import Degradation, degrade
 from rs_adapt.turbulence.measures import divergence_error
-from rs_adapt.turbulence.storage import write_flow
+from rs_adapt.turbulence.storage import Split, write_flow
 
 STACKS = np.random.default_rng(0).standard_normal((3, 3, 2, 16, 16)).astype(np.float32) * 2 + 1
 
@@ -49,6 +50,17 @@ def test_draws_are_functions_of_seed_and_number_and_keep_divergence(folder: Path
         plain = images.pair(snapshot * 2 + z).fine_3HW
         zero = np.zeros_like(plain)
         assert divergence_error(zero, drawn.fine_3HW) == pytest.approx(divergence_error(zero, plain), rel=1e-4)
+
+
+def test_a_split_can_be_limited_to_images_that_are_spread_over_it(folder: Path) -> None:
+    def names(split: Split, spread: int | None) -> list[str]:
+        images = FlowSplit(folder=str(folder), split=split, scale=2, degradation="box", spread=spread)
+        return [images[index]["name"] for index in range(len(images))]
+
+    assert names("train", None) == names("train", 9) == ["00000/00", "00000/01", "00001/00", "00001/01"]
+    assert names("train", 2) == ["00000/00", "00001/00"]
+    with pytest.raises(ConfigError, match="spread"):
+        names("test", 0)
 
 
 def test_fewer_snapshots_can_be_used(folder: Path) -> None:

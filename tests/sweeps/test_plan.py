@@ -15,6 +15,16 @@ from rs_adapt.sweeps.spec import read_spec
 if TYPE_CHECKING:
     from pathlib import Path
 
+# 16^3 points.
+_FLOW = ("num_points=16", "spin_up=0.2", "refine=0.1", "snapshots.train=2", "snapshots.val=1", "snapshots.test=14")
+_NETWORK = ("model.backbone.embed_dim=12", "model.backbone.depths=[1]", "model.backbone.num_heads=2")
+_PAIRS = ("pairs=40", "items.val=8", "items.test=120", "num_scenes=4")
+OTHER_TASKS = {
+    "trained": ("flow-sr", "fisr", (*(f"bench.prepare.{text}" for text in _FLOW), *_NETWORK)),
+    "not trained": ("flow-sr", "bicubic", tuple(f"bench.prepare.{text}" for text in _FLOW)),
+    "captions": ("synthetic-compose-dg", "lora", tuple(f"bench.prepare.{text}" for text in _PAIRS)),
+}
+
 FOUND = Measured(
     iter_s=0.5,
     tile_s=0.1,
@@ -125,3 +135,29 @@ def test_a_probe_is_a_real_run_of_few_iterations(loveda_root: Path, tmp_path: Pa
     assert isinstance(missing, str)
     assert "does not exist" in missing
     assert not list((tmp_path / "runs").glob("*"))
+
+
+def test_super_resolution_scores_its_last_weights_alone(tmp_path: Path) -> None:
+    fisr, bicubic = cells(tmp_path, 'bench = "flow-sr"', 'method = ["fisr", "bicubic"]', "iters = 1000")
+    found = replace(FOUND, tiles={"val": 32, "test": 128})
+    cost = extrapolate_cost(fisr, found)
+    assert cost.hours == pytest.approx((20 + 1000 * 0.5 + (10 * 32 + 128) * 0.1) / 3600)
+    assert cost.disk_bytes == 10_000_000 + 2**20
+    untrained = extrapolate_cost(bicubic, replace(found, iter_s=0.0, state_bytes=0))
+    assert untrained.hours == pytest.approx((20 + 128 * 0.1) / 3600)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", OTHER_TASKS)
+def test_cells_of_other_tasks_are_measured(case: str, tmp_path: Path) -> None:
+    bench, method, texts = OTHER_TASKS[case]
+    (cell,) = cells(tmp_path, f'bench = "{bench}"', f'method = "{method}"', "set = [", *(f"'{t}'," for t in texts), "]")
+    overrides = (*cell.overrides, f"bench.schedule.batch_size.{cell.cell.setting}=2", "runtime.num_workers=0")
+    env = os.environ | {"RS_ADAPT_HOME": str(tmp_path / "home")}
+    found = probe(cell.cell, overrides=overrides, data_root=None, weights=None, env=env)
+    assert isinstance(found, Measured), found
+    assert found.tile_s > 0
+    assert found.start_s > 0
+    assert (found.iter_s > 0) is (found.state_bytes > 0) is (method != "bicubic")
+    # Of the whole sets, of which a few batches are scored.
+    assert found.tiles["test"] > 3 * 16
