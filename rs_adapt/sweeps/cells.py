@@ -24,6 +24,7 @@ from rs_adapt.runs.files import CONFIG_FILE
 from rs_adapt.runs.locking import is_run_locked
 from rs_adapt.sweeps.data import DataFingerprints, Fingerprints
 from rs_adapt.sweeps.identity import Identity, config_identity, hash_identity
+from rs_adapt.sweeps.peft_options import check_peft_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -258,6 +259,7 @@ def _compose_cell(
     try:
         cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=run_dir, weights=spec.weights)
         check_phases(cfg)
+        check_peft_options(cfg, group.set)
     except IncompatibleCell:
         raise
     except ConfigError as error:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -248,6 +249,36 @@ def test_options_that_a_library_knows_make_cells_of_their_own(tmp_path: Path) ->
     assert plain.digest != pissa.digest
     with pytest.raises(ConfigError, match=r"method\.option\.r: there is no such key"):
         expanded(tmp_path, *lines[:2], 'set = ["method.option.r=4"]')
+
+
+@pytest.mark.parametrize(
+    ("method", "key", "value", "message"),
+    [
+        (
+            "peft:lora",
+            "method.options",
+            "init_lora_weight=pissa",
+            "no option init_lora_weight .*Did you mean init_lora",
+        ),
+        ("peft:lora", "model.backbone.adapter.options", "init_lora_weights=pisa", "Peft allows .*'pissa'"),
+        ("peft:vblora", "method.options", "topk=300", "topk is 300, and num_vectors only"),
+        (
+            "gate:peft:lora+adaptformer",
+            "model.backbone.adapter.host.adapters.peft:lora.options",
+            "rr=4",
+            "peft:lora has no option rr",
+        ),
+    ],
+)
+def test_options_that_a_library_does_not_take_are_refused_with_their_sweep(
+    method: str, key: str, value: str, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match=rf"(?s)mine\.toml: synthetic-dg / {re.escape(method)} .*{message}"):
+        expanded(tmp_path, 'bench = "synthetic-dg"', f'method = "{method}"', f'set = ["{key}.{value}"]')
+    # The width decides on a value of the file itself, which is no option of the sweep.
+    assert expanded(
+        tmp_path, 'bench = "synthetic-dg"', 'method = "peft:fourierft"', 'set = ["method.options.n_frequency=9"]'
+    ).cells
 
 
 def test_a_sweep_states_its_batch_as_a_number(tmp_path: Path) -> None:
