@@ -32,6 +32,7 @@ FORMS: dict[str, tuple[str, tuple[str, ...]]] = {
     "plain, fp32": ("fp32", ()),
     "plain, bf16": ("bf16", ()),
     "ours, fp32": ("fp32", ()),
+    "ours, fp32, memory=low": ("fp32", ("runtime.memory=low",)),
     "ours, bf16": ("bf16", ()),
     "ours, bf16, base in bf16": ("bf16", ("runtime.base_precision=bf16",)),
     "ours, bf16, base in bf16, memory=low": ("bf16", ("runtime.base_precision=bf16", "runtime.memory=low")),

@@ -1,8 +1,8 @@
 """Memory and time of training with `runtime.memory=low`, beside the usual form.
 
-    python benchmarks/recomputed_blocks.py --cases nano-128 s-224 b-224 --repeats 5
+    python benchmarks/recomputed_blocks.py --cases nano-128 s-224 b-224 --repeats 5 [--head mask2former]
 
-A step is forward pass, loss, backward pass and AdamW of Earth-Adapter with the linear head, source only. Peaks are
+A step is forward pass, loss, backward pass and AdamW of Earth-Adapter, source only. Peaks are
 those of resident memory, of a process of its own for each form, above what imports take; times are CPU seconds of both
 forms in turns in one process. Losses and trained weights of both forms are compared bit for bit.
 """
@@ -46,12 +46,12 @@ MIB = 2**20
 class Step:
     """A model with its optimizer and one batch of noise."""
 
-    def __init__(self, case: str, memory: str, batch: int) -> None:
+    def __init__(self, case: str, memory: str, batch: int, head: str) -> None:
         backbone, size_px = CASES[case]
         cfg = compose(
             "loveda-dg",
             backbone=backbone,
-            head="linear",
+            head=head,
             method="earth-adapter",
             weights="random",
             overrides=[f"bench.crop_px={size_px}", f"runtime.memory={memory}"],
@@ -72,8 +72,9 @@ class Step:
             sample.gt_sem_seg = PixelData(data=blocks.repeat_interleave(16, dim=1).repeat_interleave(16, dim=2))
         self.data = {"inputs": list(images), "data_samples": samples}
 
-    def run(self) -> dict[str, str]:
-        """Train one step; return the losses in all digits."""
+    def run(self, number: int) -> dict[str, str]:
+        """Train one step with the draws of its number; return the losses in all digits."""
+        torch.manual_seed(number)
         losses = self.model.train_step(self.data, self.wrapper)
         return {name: value.item().hex() for name, value in losses.items()}
 
@@ -88,23 +89,23 @@ def _peak_bytes() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def _peak(case: str, memory: str, batch: int) -> dict[str, Any]:
+def _peak(case: str, memory: str, batch: int, head: str) -> dict[str, Any]:
     """Measure a form in a process of its own."""
-    command = [sys.executable, __file__, "--case", case, "--form", memory, "--batch", str(batch)]
+    command = [sys.executable, __file__, "--case", case, "--form", memory, "--batch", str(batch), "--head", head]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return answer
 
 
-def _row(case: str, repeats: int, batch: int) -> str:
-    peaks = {memory: _peak(case, memory, batch) for memory in (NORMAL, LOW)}
+def _row(case: str, repeats: int, batch: int, head: str) -> str:
+    peaks = {memory: _peak(case, memory, batch, head) for memory in (NORMAL, LOW)}
     own = {memory: (peak["peak"] - peak["before"]) / MIB for memory, peak in peaks.items()}
-    steps = {memory: Step(case, memory, batch) for memory in (NORMAL, LOW)}
+    steps = {memory: Step(case, memory, batch, head) for memory in (NORMAL, LOW)}
     seconds: dict[str, list[float]] = {NORMAL: [], LOW: []}
     for number in range(repeats + 1):
         for memory, step in steps.items():
             began_s = time.process_time()
-            step.run()
+            step.run(number)
             if number:
                 seconds[memory].append(time.process_time() - began_s)
     ratios = [low / normal for normal, low in zip(seconds[NORMAL], seconds[LOW], strict=True)]
@@ -124,19 +125,20 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", choices=CASES, default=["nano-128", "s-224", "b-224"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--batch", type=int, default=2)
+    parser.add_argument("--head", default="linear")
     parser.add_argument("--case", choices=CASES, help=argparse.SUPPRESS)
     parser.add_argument("--form", choices=[NORMAL, LOW], help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.form is not None:
-        step = Step(args.case, args.form, args.batch)
-        losses = [step.run() for _ in range(STEPS)]
+        step = Step(args.case, args.form, args.batch, args.head)
+        losses = [step.run(number) for number in range(STEPS)]
         facts = {"peak": _peak_bytes(), "before": step.before, "losses": losses, "digest": step.digest()}
         print(json.dumps(facts))
         return
     print("| case | own peak, MiB: normal, low | ratio | CPU s a step: normal, low | ratio (range) | numbers |")
     print("|---|---|---|---|---|---|")
     for case in args.cases:
-        print(_row(case, args.repeats, args.batch), flush=True)
+        print(_row(case, args.repeats, args.batch, args.head), flush=True)
 
 
 if __name__ == "__main__":

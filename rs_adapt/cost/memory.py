@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from rs_adapt.engine.parts import segmentor_of
+from rs_adapt.heads.recomputed import RecomputedLayer
 
 
 def describe_memory(device_type: str) -> str:
@@ -69,12 +70,14 @@ def collect_saved_tensors(run: Callable[[], object]) -> dict[int, int]:
 
 @contextmanager
 def _inputs_of_recomputed_blocks(model: nn.Module) -> Iterator[dict[int, int]]:
-    """Return bytes by address of what recomputation holds, which autograd does not know: the inputs of the blocks."""
+    """Return bytes by address of what recomputation holds, which autograd does not know: the inputs of the layers."""
     inputs: dict[int, int] = {}
     backbone: Any = getattr(segmentor_of(model), "backbone", None)
-    layers = backbone.layers if getattr(backbone, "recomputes", False) else ()
+    layers = list(backbone.layers) if getattr(backbone, "recomputes", False) else []
+    layers += [layer for layer in model.modules() if isinstance(layer, RecomputedLayer) and layer.recomputes]
 
     def record(_layer: nn.Module, args: tuple[Any, ...]) -> None:
+        # The first one; the others are those of all layers.
         inputs.update(find_storages(args[:1]))
 
     handles = [layer.register_forward_pre_hook(record) for layer in layers]

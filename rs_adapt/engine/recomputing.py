@@ -1,4 +1,4 @@
-"""How a ViT is held in training: blocks that are computed again in the backward pass, and weights in bfloat16."""
+"""How a model is held in training: layers that are computed again in the backward pass, and weights in bfloat16."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from rs_adapt.config.execution import BF16, FP32, LOW
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.sharding import shards_base
 from rs_adapt.errors import IncompatibleCell
+from rs_adapt.heads.recomputed import RecomputedLayer
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 
 def recompute_blocks(cfg: ResolvedConfig, model: nn.Module) -> None:
-    """Let the blocks of a model's ViT be computed again in the backward pass, if `runtime.memory` is "low".
+    """Let the backward pass compute blocks of the ViT and layers of Mask2Former again, if `runtime.memory` is "low".
 
-    Of each block, its input alone is saved (Chen et al., arXiv 1604.06174). Numbers stay the same.
+    Of each, its inputs alone are saved (Chen et al., arXiv 1604.06174). Numbers stay the same.
 
     Args:
         cfg: The run.
@@ -41,6 +42,9 @@ def recompute_blocks(cfg: ResolvedConfig, model: nn.Module) -> None:
             "or lower --batch-size."
         )
     backbone.recomputes = True
+    for layer in model.modules():
+        if isinstance(layer, RecomputedLayer):
+            layer.recomputes = True
 
 
 def store_base(cfg: ResolvedConfig, model: nn.Module) -> None:

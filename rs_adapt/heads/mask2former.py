@@ -12,19 +12,30 @@ from torch import Tensor, nn
 from transformers import Mask2FormerConfig
 from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerMaskedAttentionDecoder,
+    Mask2FormerMaskedAttentionDecoderLayer,
     Mask2FormerPixelDecoder,
+    Mask2FormerPixelDecoderEncoderLayer,
 )
 
 from rs_adapt.errors import ConfigError
 from rs_adapt.heads.mask2former_init import init_decoder, init_pixel_decoder
 from rs_adapt.heads.mask2former_names import convert_mmdet_names
 from rs_adapt.heads.mask_head import MaskHead, MaskSettings
+from rs_adapt.heads.recomputed import RecomputedLayer
 from rs_adapt.ranges import COUNT, check_ranges
 from rs_adapt.registry import MODELS
 
 NUM_LEVELS = 4
 NUM_ATTENDED_LEVELS = 3
 GROUP_NORM_GROUPS = 32
+
+
+class _PixelLayer(RecomputedLayer, Mask2FormerPixelDecoderEncoderLayer):  # type: ignore[misc]
+    """A layer of the pixel decoder."""
+
+
+class _QueryLayer(RecomputedLayer, Mask2FormerMaskedAttentionDecoderLayer):  # type: ignore[misc]
+    """A layer of the query decoder."""
 
 
 @MODELS.register_module()
@@ -114,6 +125,11 @@ class Mask2FormerHead(MaskHead):
         self.query_embed = nn.Embedding(num_queries, channels) if learned_query_pos else None
         self.level_embed = nn.Embedding(NUM_ATTENDED_LEVELS, channels)
         self.cls_embed = nn.Linear(channels, num_classes + 1)
+        # Both decoders build their layers themselves, and another class of the same layer draws no second start.
+        for layer in self.pixel_decoder.encoder.layers:
+            layer.__class__ = _PixelLayer
+        for layer in self.decoder.layers:
+            layer.__class__ = _QueryLayer
         init_pixel_decoder(self.pixel_decoder)
         init_decoder(self.decoder)
         self.train()

@@ -65,6 +65,7 @@ CASES = [
     pytest.param("synthetic-da", ("runtime.memory=low",), {"method": "lora"}, marks=pytest.mark.slow),
     pytest.param("synthetic-dg", (), {"head": "mask2former-small", "method": "rein"}, marks=pytest.mark.slow),
     pytest.param("synthetic-da", (), {"head": "mask2former-small"}, marks=pytest.mark.slow),
+    pytest.param("synthetic-da", ("runtime.memory=low",), {"head": "mask2former-small"}, marks=pytest.mark.slow),
     pytest.param("synthetic-da", (), {"strategy": "mic"}, marks=pytest.mark.slow),
 ]
 
