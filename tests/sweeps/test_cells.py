@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -17,21 +17,20 @@ from rs_adapt.sweeps.launch import read_states
 from rs_adapt.sweeps.spec import read_spec
 from tests.sweeps.conftest import RESULT
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 # Cells of every file in configs/sweep.
 SHIPPED = {
     "adaptation": 130,
     "adaptation_test": 468,
     "b2n_synthetic": 21,
     "compose_synthetic": 12,
-    "flow_sr": 13,
+    "flow_sr": 19,
     "heads_synthetic": 27,
+    "lora_forms": 60,
     "methods_2026": 48,
     "methods_2026_dubai": 48,
     "methods_synthetic": 138,
     "objectives_2026": 27,
+    "objectives_2026_dubai": 30,
     "ov_synthetic": 9,
     "paper_da": 192,
     "paper_dg": 192,
@@ -65,6 +64,12 @@ def expanded(tmp_path: Path, *lines: str) -> Expansion:
 
 def test_every_shipped_sweep_is_counted() -> None:
     assert sorted(file.stem for file in (paths.configs_dir() / "sweep").glob("*.toml")) == sorted(SHIPPED)
+
+
+def test_the_page_lists_every_shipped_sweep_with_its_count() -> None:
+    page = Path(__file__).resolve().parents[2] / "docs" / "guides" / "sweeps.md"
+    listed = re.findall(r"^\| `(\w+)` \| (\d+) \| ", page.read_text(), flags=re.MULTILINE)
+    assert {name: int(count) for name, count in listed} == SHIPPED
 
 
 # Those of more than fifty cells take seconds each.
