@@ -97,8 +97,7 @@ def _peak(case: str, memory: str, batch: int, head: str) -> dict[str, Any]:
     return answer
 
 
-def _row(case: str, repeats: int, batch: int, head: str) -> str:
-    peaks = {memory: _peak(case, memory, batch, head) for memory in (NORMAL, LOW)}
+def _row(case: str, peaks: dict[str, dict[str, Any]], repeats: int, batch: int, head: str) -> str:
     own = {memory: (peak["peak"] - peak["before"]) / MIB for memory, peak in peaks.items()}
     steps = {memory: Step(case, memory, batch, head) for memory in (NORMAL, LOW)}
     seconds: dict[str, list[float]] = {NORMAL: [], LOW: []}
@@ -137,8 +136,12 @@ def main() -> None:
         return
     print("| case | own peak, MiB: normal, low | ratio | CPU s a step: normal, low | ratio (range) | numbers |")
     print("|---|---|---|---|---|---|")
+    # All peaks first: a process begins with that of the one that starts it.
+    peaks = {
+        case: {memory: _peak(case, memory, args.batch, args.head) for memory in (NORMAL, LOW)} for case in args.cases
+    }
     for case in args.cases:
-        print(_row(case, args.repeats, args.batch, args.head), flush=True)
+        print(_row(case, peaks[case], args.repeats, args.batch, args.head), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,52 @@
-"""What an earlier run has learnt of the target of a new one, which its setting leaves out."""
+"""What earlier runs have learnt of the target of a new one, which its setting leaves out."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from rs_adapt.errors import ConfigError
+from mmengine import ConfigDict
+
+from rs_adapt.config import axes
+from rs_adapt.config.tree import copy_tree
+from rs_adapt.errors import ConfigError, RsAdaptError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rs_adapt.config.resolved import ResolvedConfig
+    from rs_adapt.runs.records import CellNames, Manifest, RunStart
+
+
+def earlier_cells(record: Manifest | RunStart) -> tuple[CellNames, ...]:
+    """Return the runs that a run has started from or been taught by, and theirs in turn."""
+    origins = [origin for origin in (record.initialised_from, record.teacher) if origin is not None]
+    return tuple(cell for origin in origins for cell in (origin.cell, *origin.earlier))
+
+
+def refuse_seen_by(cells: Iterable[CellNames], name: str, *, cfg: ResolvedConfig) -> None:
+    """Do what `refuse_seen_target` does for runs of which the names alone are known.
+
+    A bench of one's own is known as long as its file is there.
+
+    Args:
+        cells: The runs.
+        name: What the user named.
+        cfg: The new run.
+
+    Raises:
+        ConfigError: One of them has learnt what the setting of the new run leaves out.
+    """
+    for cell in cells:
+        try:
+            bench = ConfigDict(copy_tree(axes.bench_facts(cell.bench)))
+        except RsAdaptError:
+            if cell.setting == "ss" != cfg.cell.setting and cell.bench == cfg.cell.bench:
+                raise ConfigError(
+                    f"{name}: that run has learnt the labels of the target of {cell.bench}, which has none in the "
+                    f"setting {cfg.cell.setting}. Name a run of the setting da or dg."
+                ) from None
+            continue
+        refuse_seen_target(name, setting=cell.setting, bench_name=cell.bench, bench=bench, cfg=cfg)
 
 
 def refuse_seen_target(name: str, *, setting: str, bench_name: str, bench: Any, cfg: ResolvedConfig) -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from rs_adapt.config.literals import read_literals
 from rs_adapt.config.wire_ground import matched_sizes
-from rs_adapt.engine.earlier_labels import refuse_seen_target
+from rs_adapt.engine.earlier_labels import earlier_cells, refuse_seen_by, refuse_seen_target
 from rs_adapt.engine.pack import read_pack_tensors
 from rs_adapt.engine.state import check_trained_tensors, load_trained_tensors, read_state
 from rs_adapt.errors import CheckpointMismatch, ConfigError
@@ -138,11 +138,9 @@ def _check_honesty(initial: InitialWeights, cfg: ResolvedConfig) -> None:
     name, cell = f"--from {initial.source.parent}", initial.facts.cell
     if initial.bench is not None:
         refuse_seen_target(name, setting=cell.setting, bench_name=cell.bench, bench=initial.bench, cfg=cfg)
-    elif cell.setting == "ss" != cfg.cell.setting and cell.bench == cfg.cell.bench:
-        raise ConfigError(
-            f"{name}: that run has learnt the labels of the target of {cell.bench}, which has none in the setting "
-            f"{cfg.cell.setting}. Name a run of the setting da or dg."
-        )
+    else:
+        refuse_seen_by([cell], name, cfg=cfg)
+    refuse_seen_by(initial.facts.earlier, f"{name}, which goes back to a different run", cfg=cfg)
 
 
 def load_initial_weights(initial: InitialWeights, segmentor: nn.Module, *, base_sha256: str) -> None:
@@ -214,10 +212,12 @@ def _bench_of(run: Path) -> Any:
 def _facts(record: Manifest | RunStart, iteration: int | None, sha256: str, finished: bool) -> InitialisedFrom:
     before = record.initialised_from
     own = iteration or 0
-    return InitialisedFrom(
+    facts = InitialisedFrom(
         cell=record.cell,
         iter=own,
         iterations_before=own + (before.iterations_before if before is not None else 0),
         finished=finished,
         sha256=sha256,
     )
+    earlier = earlier_cells(record)
+    return facts.model_copy(update={"earlier": earlier}) if earlier else facts

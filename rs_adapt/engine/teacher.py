@@ -10,7 +10,7 @@ from rs_adapt.config.cell import DEFAULT_PROTOCOL
 from rs_adapt.config.segmentor import level_channels, segmentor_config
 from rs_adapt.config.wire_ground import matched_sizes
 from rs_adapt.engine.build import build_model, check_weights
-from rs_adapt.engine.earlier_labels import refuse_seen_target
+from rs_adapt.engine.earlier_labels import earlier_cells, refuse_seen_by, refuse_seen_target
 from rs_adapt.engine.pack import load_pack, require_tensors
 from rs_adapt.engine.results import ground_size_m
 from rs_adapt.errors import CheckpointMismatch, ConfigError
@@ -53,7 +53,8 @@ class Teacher:
             base_sha256=manifest.base.sha256,
             iter=None if manifest.metrics is None else manifest.metrics.iter,
         )
-        return facts if self.pack_source is None else facts.model_copy(update={"pack_source": self.pack_source})
+        more = {"pack_source": self.pack_source, "earlier": earlier_cells(manifest) or None}
+        return facts.model_copy(update={key: value for key, value in more.items() if value is not None})
 
     @property
     def channels(self) -> list[int]:
@@ -149,6 +150,7 @@ def _check_honesty(name: str, teacher: Teacher, cfg: ResolvedConfig) -> None:
     refuse_seen_target(
         name, setting=manifest.cell.setting, bench_name=manifest.cell.bench, bench=teacher.cfg.bench, cfg=cfg
     )
+    refuse_seen_by(earlier_cells(manifest), f"{name}, which goes back to a different run", cfg=cfg)
     if manifest.cell.protocol not in (DEFAULT_PROTOCOL, protocol):
         raise ConfigError(
             f"{name}: that run follows the protocol {manifest.cell.protocol}, and the student {protocol}. Name a run "

@@ -24,6 +24,7 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
     def make(
         setting: str = "da",
         *,
+        direction: str | None = None,
         run: str = "run",
         iters: int = 6,
         head: str = "linear",
@@ -36,6 +37,7 @@ def tiny_cell(loveda_root: Path, tmp_path: Path) -> Make:
     ) -> ResolvedConfig:
         cell = resolve_cell(
             f"loveda-{setting}",
+            direction=direction,
             backbone=backbone,
             head=head,
             strategy=strategy,

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from rs_adapt.config import compose, resolve_cell
-from rs_adapt.engine.earlier_labels import refuse_seen_target
+from rs_adapt.engine.earlier_labels import earlier_cells, refuse_seen_by, refuse_seen_target
 from rs_adapt.engine.train import check_training, train
 from rs_adapt.errors import ConfigError
+from rs_adapt.runs.records import CellNames, RunStart, read_record
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +61,43 @@ def test_a_run_on_the_targets_labels_starts_no_adaptation(tiny_cell, trained_onc
     pack = tmp_path / "pack"
     shutil.copytree(run, pack)
     (pack / "config.py").unlink()
-    with pytest.raises(ConfigError, match="has learnt the labels of the target of loveda_r2u"):
+    with pytest.raises(ConfigError, match="has learnt the labels of urban"):
         check_training(cfg, device="cpu", start_from=pack)
     assert not (tmp_path / "run").exists()
+
+
+def names(bench: str, setting: str) -> CellNames:
+    axes = {"method": "lora", "backbone": "dinov2_nano", "head": "linear", "strategy": "source_only"}
+    return CellNames(bench=bench, setting=setting, seed=0, **axes)
+
+
+@pytest.mark.parametrize(
+    ("bench", "setting", "refusal"),
+    [
+        ("loveda_r2u", "ss", LABELS),
+        ("loveda_u2r", "dg", LABELS),
+        ("loveda_u2r", "ss", None),
+        ("loveda_r2u", "dg", None),
+        # Nothing is known of it but its name, which is not that of the new one.
+        ("gone.toml", "ss", None),
+    ],
+)
+def test_runs_are_known_by_the_names_of_their_benches(bench: str, setting: str, refusal: str | None) -> None:
+    cfg = compose(resolve_cell("loveda-da", direction="r2u", **LORA))
+    with pytest.raises(ConfigError, match=refusal) if refusal else nullcontext():
+        refuse_seen_by([names("loveda_r2u", "dg"), names(bench, setting)], "--from X", cfg=cfg)
+
+
+def test_a_run_stands_for_all_that_it_goes_back_to(tiny_cell, trained_once, tmp_path: Path) -> None:
+    # Urban labels, then rural ones, then adaptation to urban images.
+    first = trained_once("supervised", lambda: train(tiny_cell("ss", method="lora", run="supervised", iters=1)))
+    second = tiny_cell("ss", direction="u2r", method="lora", run="second", iters=1)
+    train(second, device="cpu", start_from=first)
+    third = tiny_cell("dg", direction="r2u", method="lora", run="third", iters=1)
+    with pytest.raises(ConfigError, match=r"goes back to a different run: .*\(loveda_r2u\) has learnt the labels"):
+        check_training(third, device="cpu", start_from=tmp_path / "second")
+    start = read_record(tmp_path / "second" / "cell.json", RunStart)
+    assert start is not None
+    assert start.initialised_from is not None
+    assert (start.initialised_from.earlier, start.initialised_from.cell.bench) == ((), "loveda_r2u")
+    assert [(cell.bench, cell.setting) for cell in earlier_cells(start)] == [("loveda_r2u", "ss")]

@@ -94,6 +94,9 @@ class InitialisedFrom(Record):
     pack_source: str | None = Field(
         default=None, description="Their pack on the Hugging Face Hub, hf:OWNER/NAME@COMMIT; missing for a local one."
     )
+    earlier: tuple[CellNames, ...] = Field(
+        default=(), description="The runs that it had started from or been taught by in turn; missing for none."
+    )
 
     def note(self) -> str:
         """Return one sentence for the notes of a result."""
@@ -113,6 +116,9 @@ class TeacherFacts(Record):
     iter: int | None = Field(default=None, description="Iterations that it had done; null where unrecorded.")
     pack_source: str | None = Field(
         default=None, description="Its pack on the Hugging Face Hub, hf:OWNER/NAME@COMMIT; missing for a local one."
+    )
+    earlier: tuple[CellNames, ...] = Field(
+        default=(), description="The runs that it had started from or been taught by in turn; missing for none."
     )
 
     def note(self) -> str:
