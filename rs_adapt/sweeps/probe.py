@@ -134,7 +134,8 @@ def _measure(order: _Order, folder: Path) -> Measured:
         load_libraries(cfg.default_scope)
         made_s = _make_data(cfg)
         tiles = _limit_tiles(cfg)
-    clock = _make_clock(folder / "run", batch_size=cfg.test_dataloader.batch_size if cfg.test_dataloader else 1)
+    batch_size = min(cfg.test_dataloader.batch_size, tiles["test"]) if cfg.test_dataloader else 1
+    clock = _make_clock(folder / "run", batch_size=batch_size)
     _train(cfg, clock)
     memory_mib, memory_of = _memory()
     steps = [line.iter_s for line in Run.read(folder / "run").training_lines if line.iter_s is not None][WARMUP_ITERS:]
@@ -176,11 +177,15 @@ def _train(cfg: ResolvedConfig, clock: Any) -> None:
 
 def _limit_tiles(cfg: ResolvedConfig) -> dict[str, int]:
     """Limit each set that is scored to a few batches, and return the sizes of the whole sets."""
+    from rs_adapt.datasets.prepare_flow import digest_flow
     from rs_adapt.registry import DATASETS
 
     monitor = cfg.get("monitor") or {}
+    # Super-resolution on files of your own may do without a validation.
+    is_flow = task_of(cfg.bench).name == SUPER_RESOLUTION
+    has_val = not is_flow or bool(digest_flow(Path(cfg.prepared_dir), "val"))
     loaders = {
-        "val": cfg.val_dataloader,
+        "val": cfg.val_dataloader if has_val else None,
         "test": cfg.test_dataloader,
         "source_val": monitor.get("source_val"),
         "label_free": monitor.get("label_free"),

@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 
 from rs_adapt.errors import ConfigError
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 
 # 16^3 points.
 _FLOW = ("num_points=16", "spin_up=0.2", "refine=0.1", "snapshots.train=2", "snapshots.val=1", "snapshots.test=14")
+_FILES = ('files.train=["train.npy"]', 'files.test=["test.npy"]')
 _NETWORK = ("model.backbone.embed_dim=12", "model.backbone.depths=[1]", "model.backbone.num_heads=2")
 _PAIRS = ("pairs=40", "items.val=8", "items.test=120", "num_scenes=4")
 OTHER_TASKS = {
     "trained": ("flow-sr", "fisr", (*(f"bench.prepare.{text}" for text in _FLOW), *_NETWORK)),
+    "no validation": ("flow-files-sr", "swin", (*(f"bench.prepare.{text}" for text in _FILES), *_NETWORK)),
     "not trained": ("flow-sr", "bicubic", tuple(f"bench.prepare.{text}" for text in _FLOW)),
     "captions": ("synthetic-compose-dg", "lora", tuple(f"bench.prepare.{text}" for text in _PAIRS)),
 }
@@ -154,10 +157,14 @@ def test_cells_of_other_tasks_are_measured(case: str, tmp_path: Path) -> None:
     (cell,) = cells(tmp_path, f'bench = "{bench}"', f'method = "{method}"', "set = [", *(f"'{t}'," for t in texts), "]")
     overrides = (*cell.overrides, f"bench.schedule.batch_size.{cell.cell.setting}=2", "runtime.num_workers=0")
     env = os.environ | {"RS_ADAPT_HOME": str(tmp_path / "home")}
-    found = probe(cell.cell, overrides=overrides, data_root=None, weights=None, env=env)
+    for split, slices in (("train", 4), ("test", 56)):
+        velocities = np.random.default_rng(slices).standard_normal((3, slices, 16, 16)).astype(np.float32)
+        np.save(tmp_path / f"{split}.npy", velocities)
+    found = probe(cell.cell, overrides=overrides, data_root=str(tmp_path), weights=None, env=env)
     assert isinstance(found, Measured), found
     assert found.tile_s > 0
     assert found.start_s > 0
     assert (found.iter_s > 0) is (found.state_bytes > 0) is (method != "bicubic")
     # Of the whole sets, of which a few batches are scored.
     assert found.tiles["test"] > 3 * 16
+    assert ("val" in found.tiles) is (case != "no validation")
