@@ -26,7 +26,7 @@ def earlier_cells(record: Manifest | RunStart) -> tuple[CellNames, ...]:
 def refuse_seen_by(cells: Iterable[CellNames], name: str, *, cfg: ResolvedConfig) -> None:
     """Do what `refuse_seen_target` does for runs of which the names alone are known.
 
-    A bench of one's own is known as long as its file is there.
+    A bench of your own is known as long as its file is there.
 
     Args:
         cells: The runs.

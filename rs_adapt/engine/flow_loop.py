@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rs_adapt.turbulence.image_scores import ImageScore
 
 
-# What `on_progress` is told while images are scored.
+# The first argument of `on_progress` while images are scored.
 SCORING = "scoring images"
 
 

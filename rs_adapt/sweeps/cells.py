@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import functools
 import itertools
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import axes, compose, option_texts, resolve_cell
-from rs_adapt.config.axis_files import FILE_AXES
 from rs_adapt.config.bench_names import SETTINGS, bench_families
 from rs_adapt.config.cell import Cell, default_run_dir
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.phases import check_phases
-from rs_adapt.config.plugin_methods import plugins_of
 from rs_adapt.config.sameness import settings_sha256
 from rs_adapt.config.wire_regions import option_of_run
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
@@ -22,6 +20,7 @@ from rs_adapt.plugins import use_plugins
 from rs_adapt.runs.clearing import holds_run
 from rs_adapt.runs.files import CONFIG_FILE
 from rs_adapt.runs.locking import is_run_locked
+from rs_adapt.sweeps.arguments import NAMED_AXES, train_arguments
 from rs_adapt.sweeps.data import DataFingerprints, Fingerprints
 from rs_adapt.sweeps.identity import Identity, config_identity, hash_identity
 from rs_adapt.sweeps.peft_options import check_peft_options
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from rs_adapt.sweeps.spec import CellGroup, SkipRule, Spec
-
-# Axes whose values are files of their own.
-_NAMED_AXES = tuple(field.name for field in fields(Cell) if field.name in FILE_AXES and field.name != "bench")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,9 +169,9 @@ def _cross_axes(spec: Spec, group: CellGroup, skipped: list[Skipped]) -> Iterato
         except IncompatibleCell as error:
             skipped.append(Skipped(what=bench, reason=str(error)))
             continue
-        axis_values = [values.get(axis, (None,)) for axis in _NAMED_AXES]
+        axis_values = [values.get(axis, (None,)) for axis in NAMED_AXES]
         for direction, *names, seed in itertools.product(directions, *axis_values, values.get("seed", (0,))):
-            name_by_axis = dict(zip(_NAMED_AXES, names, strict=True))
+            name_by_axis = dict(zip(NAMED_AXES, names, strict=True))
             try:
                 yield resolve_cell(
                     bench, setting=setting, direction=direction, **name_by_axis, seed=seed, tuned=not group.untuned
@@ -208,7 +204,7 @@ def _check_names(spec: Spec, values: Mapping[str, Sequence[Any]], where: str) ->
             if axis in allowed and normalize(name) not in allowed[axis]:
                 error: ConfigError = UnknownName(unknown_name_message(axis, name, sorted(filter(None, allowed[axis]))))
                 raise _add_place(error, spec, where, axis)
-            if axis in _NAMED_AXES:
+            if axis in NAMED_AXES:
                 try:
                     axes.find(axis, name)
                 except ConfigError as error:
@@ -228,12 +224,12 @@ def _applies(rule: SkipRule, cell: Cell) -> bool:
         "setting": {cell.setting},
         "direction": {normalize(direction)},
         "seed": {cell.seed},
-        **{axis: {getattr(cell, axis)} for axis in _NAMED_AXES},
+        **{axis: {getattr(cell, axis)} for axis in NAMED_AXES},
     }
     # `find` also brings the parts of a stack into their canonical spelling.
     return all(
         any(
-            (axes.find(axis, name) if axis in _NAMED_AXES else _normalize_name(name)) in names_by_axis[axis]
+            (axes.find(axis, name) if axis in NAMED_AXES else _normalize_name(name)) in names_by_axis[axis]
             for name in names
         )
         for axis, names in rule.axes.items()
@@ -270,32 +266,9 @@ def _compose_cell(
         folder=run_dir,
         older_folder=plain_dir / group.name if group.name else None,
         overrides=texts,
-        arguments=tuple(_train_arguments(cell, texts, work_dir=run_dir, data_root=data_root, weights=spec.weights)),
+        arguments=tuple(train_arguments(cell, texts, work_dir=run_dir, data_root=data_root, weights=spec.weights)),
         identity=config_identity(cfg),
         config_text=cfg.pretty_text,
         iters=cfg.train_cfg.max_iters,
         data_fingerprints=data,
     )
-
-
-def _train_arguments(
-    cell: Cell, texts: Sequence[str], *, work_dir: Path, data_root: str | None, weights: str | None
-) -> list[str]:
-    # As named for the sweep, in its file or on the command line.
-    plugins = [str(plugin.path) for plugin in plugins_of(cell.method) if not plugin.entry_point]
-    file_options = ["--bench", cell.bench, "--setting", cell.setting]
-    bench_options = (
-        file_options if cell.bench.endswith((".toml", ".json")) else ["--bench", f"{cell.bench}_{cell.setting}"]
-    )
-    axis_options = [argument for axis in _NAMED_AXES for argument in (f"--{axis}", getattr(cell, axis))]
-    optional = {"--data-root": data_root, "--weights": weights}
-    return [
-        *bench_options,
-        *axis_options,
-        *("--seed", str(cell.seed)),
-        *(["--untuned"] if not cell.tuned else []),
-        *(argument for option, value in optional.items() if value is not None for argument in (option, value)),
-        *(argument for text in texts for argument in ("--set", text)),
-        *(argument for path in plugins for argument in ("--plugins", path)),
-        *("--work-dir", str(work_dir)),
-    ]

@@ -45,6 +45,7 @@ def pairwise(axes_of_values: list[list[Any]]) -> set[tuple[Any, ...]]:
     return chosen
 
 
+@pytest.mark.timeout(900)  # thousands of cells: minutes on a busy machine
 @pytest.mark.parametrize(
     ("setting", "directions"),
     [("da", "some"), *(pytest.param(setting, "all", marks=pytest.mark.slow) for setting in DEFAULT_STRATEGY)],

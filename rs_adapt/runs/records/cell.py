@@ -94,7 +94,7 @@ class InitialisedFrom(Record):
     pack_source: str | None = Field(
         default=None, description="Their pack on the Hugging Face Hub, hf:OWNER/NAME@COMMIT; missing for a local one."
     )
-    earlier: tuple[CellNames, ...] = Field(
+    earlier: Sequence[CellNames] = Field(
         default=(), description="The runs that it had started from or been taught by in turn; missing for none."
     )
 
@@ -117,7 +117,7 @@ class TeacherFacts(Record):
     pack_source: str | None = Field(
         default=None, description="Its pack on the Hugging Face Hub, hf:OWNER/NAME@COMMIT; missing for a local one."
     )
-    earlier: tuple[CellNames, ...] = Field(
+    earlier: Sequence[CellNames] = Field(
         default=(), description="The runs that it had started from or been taught by in turn; missing for none."
     )
 
