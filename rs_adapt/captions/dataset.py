@@ -186,11 +186,12 @@ class ChoiceDataset(Dataset[Sample]):
         img_suffix: str = "",
         spread: int | None = None,
     ) -> None:
-        check_ranges(name, size_px=(size_px, COUNT), **({} if spread is None else {"spread": (spread, COUNT)}))
+        check_ranges(name, size_px=(size_px, COUNT))
         self.name, self.size_px, self.classes = name, size_px, tuple(classes)
         self._img_dir = Path(img_dir)
         self.items, self.left_out = list_items(choices, self._img_dir)
         if spread is not None:
+            check_ranges(name, spread=(spread, COUNT))
             self.items = [self.items[index] for index in evenly_spread(len(self.items), spread)]
         if unknown := sorted({item.kind for item in self.items} - set(self.classes)):
             raise DataError(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from rs_adapt.config.execution import check_device
 from rs_adapt.config.paths import home
 from rs_adapt.config.segmentor import leave_texts_out, segmentor_config
+from rs_adapt.config.tasks import SUPER_RESOLUTION, task_of
 from rs_adapt.config.words import AUTO
 from rs_adapt.errors import ConfigError, DeviceUnavailable, RsAdaptError
 from rs_adapt.processes import launched_as_group
@@ -95,19 +96,25 @@ def check_weights(cfg: ResolvedConfig) -> None:
 def prepare_data(
     cfg: ResolvedConfig, on_progress: OnProgress = no_progress, *, roles: Sequence[str] = ("source", "target")
 ) -> None:
-    """Make the tiles of a bench that is prepared on first use, unless they exist already.
+    """Make the tiles or flows of a bench that is prepared on first use, unless they exist already.
 
-    They are made from synthetic scenes or from raw images below `cfg.data_root`, and written to `cfg.prepared_dir`.
+    They are simulated, or made from synthetic scenes or files below `cfg.data_root`, and written to `cfg.prepared_dir`.
 
     Args:
         cfg: The run; a bench without `prepare` needs nothing.
         on_progress: Called while tiles are made.
-        roles: See `ensure_prepared`.
+        roles: See `ensure_prepared`; super-resolution has none.
 
     Raises:
-        DataNotFound, DataError: See `ensure_prepared`.
+        DataNotFound, DataError: See `ensure_prepared` and `ensure_flow`.
     """
     if not cfg.bench.get("prepare"):
+        return
+    if task_of(cfg.bench).name == SUPER_RESOLUTION:
+        from rs_adapt.datasets.prepare_flow import ensure_flow
+
+        facts, out_dir = cfg.bench.prepare.to_dict(), Path(cfg.prepared_dir)
+        ensure_flow(facts, data_root=Path(cfg.data_root), out_dir=out_dir, on_progress=on_progress)
         return
     from rs_adapt.captions.drawn import draw_compose
     from rs_adapt.datasets.prepare import ensure_prepared

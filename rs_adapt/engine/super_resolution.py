@@ -15,8 +15,8 @@ from mmengine.runner import Runner
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from rs_adapt.datasets.prepare_flow import digest_flow, ensure_flow
-from rs_adapt.engine.build import choose_device
+from rs_adapt.datasets.prepare_flow import digest_flow
+from rs_adapt.engine.build import choose_device, prepare_data
 from rs_adapt.engine.display import TrainingDisplay
 from rs_adapt.engine.failures import explain_failures
 from rs_adapt.engine.flow_loop import score_images
@@ -60,7 +60,7 @@ def plan_flow(
     if rank_and_world_size()[1] > 1:
         raise ConfigError("Super-resolution trains in one process. Leave --processes out.")
     check_run_folder(folder, cfg_text=cfg.pretty_text, resume=resume, overwrite=overwrite)
-    ensure_flow(cfg.bench.prepare.to_dict(), data_root=Path(cfg.data_root), out_dir=images, on_progress=on_progress)
+    prepare_data(cfg, on_progress)
     digests = {
         split: digest_flow(images, split, num_snapshots=cfg.bench.train_snapshots if split == "train" else None)
         for split in SPLITS
@@ -163,7 +163,7 @@ def evaluate_flow(
         choose_device(device)
         load_libraries(cfg.default_scope)
         images = Path(cfg.prepared_dir)
-        ensure_flow(cfg.bench.prepare.to_dict(), data_root=Path(cfg.data_root), out_dir=images, on_progress=on_progress)
+        prepare_data(cfg, on_progress)
         model = _build_model(cfg)
         path = run_dir / TENSORS_FILE
         try:

@@ -150,7 +150,7 @@ def _check_honesty(name: str, teacher: Teacher, cfg: ResolvedConfig) -> None:
     refuse_seen_target(
         name, setting=manifest.cell.setting, bench_name=manifest.cell.bench, bench=teacher.cfg.bench, cfg=cfg
     )
-    refuse_seen_by(earlier_cells(manifest), f"{name}, which goes back to a different run", cfg=cfg)
+    refuse_seen_by(teacher.facts.earlier, f"{name}, which goes back to a different run", cfg=cfg)
     if manifest.cell.protocol not in (DEFAULT_PROTOCOL, protocol):
         raise ConfigError(
             f"{name}: that run follows the protocol {manifest.cell.protocol}, and the student {protocol}. Name a run "

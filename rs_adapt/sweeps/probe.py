@@ -113,6 +113,7 @@ def probe(
 
 def _measure(order: _Order, folder: Path) -> Measured:
     from rs_adapt.config import axes, compose
+    from rs_adapt.engine.build import prepare_data
     from rs_adapt.registry import load_libraries, quiet_libraries
     from rs_adapt.runs.files import TENSORS_FILE
     from rs_adapt.runs.run import Run
@@ -132,7 +133,9 @@ def _measure(order: _Order, folder: Path) -> Measured:
     )
     with quiet_libraries():
         load_libraries(cfg.default_scope)
-        made_s = _make_data(cfg)
+        began_s = time.monotonic()
+        prepare_data(cfg)
+        made_s = time.monotonic() - began_s
         tiles = _limit_tiles(cfg)
     batch_size = min(cfg.test_dataloader.batch_size, tiles["test"]) if cfg.test_dataloader else 1
     clock = _make_clock(folder / "run", batch_size=batch_size)
@@ -149,19 +152,6 @@ def _measure(order: _Order, folder: Path) -> Measured:
         state_bytes=clock.state_bytes,
         tiles=tiles,
     )
-
-
-def _make_data(cfg: ResolvedConfig) -> float:
-    """Make the data of a bench that is prepared on first use, and return the seconds that it took."""
-    from rs_adapt.datasets.prepare_flow import ensure_flow
-    from rs_adapt.engine.build import prepare_data
-
-    began_s = time.monotonic()
-    if task_of(cfg.bench).name == SUPER_RESOLUTION:
-        ensure_flow(cfg.bench.prepare.to_dict(), data_root=Path(cfg.data_root), out_dir=Path(cfg.prepared_dir))
-    else:
-        prepare_data(cfg)
-    return time.monotonic() - began_s
 
 
 def _train(cfg: ResolvedConfig, clock: Any) -> None:
