@@ -50,6 +50,12 @@ def stems(axis: str) -> tuple[str, ...]:
     return tuple(sorted(name[:-3] for name in names if name.endswith(".py") and not name.startswith("_")))
 
 
+def state(axis: str) -> tuple[tuple[Path, int], ...]:
+    """Return the files of an axis with their times of change, the key under which what they hold may be cached."""
+    paths = [configs_dir() / axis / f"{stem}.py" for stem in stems(axis)]
+    return tuple((path, path.stat().st_mtime_ns) for path in paths)
+
+
 def load_file(axis: str, stem: str) -> ConfigNode:
     """Return the content of one axis file as plain dicts; the caller may change it.
 

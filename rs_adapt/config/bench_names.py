@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NoReturn
 
-from rs_adapt.config import axes
+from rs_adapt.config import axes, axis_files
 from rs_adapt.config.class_means import OPEN
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.own import bench as own_bench
@@ -13,6 +14,7 @@ from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 SETTINGS = {
     "da": "adaptation with unlabelled target images",
@@ -26,7 +28,13 @@ SETTINGS = {
 
 
 def bench_families() -> dict[str, dict[str, str]]:
-    """Return family -> {direction -> bench file stem}, the default direction first."""
+    """Return family -> {direction -> bench file stem}, the default direction first; to be read only."""
+    return _families(axis_files.state("bench"))
+
+
+# A sweep looks names up several times a cell, among some hundred benches.
+@lru_cache(maxsize=4)
+def _families(_state: tuple[tuple[Path, int], ...]) -> dict[str, dict[str, str]]:
     families: dict[str, dict[str, str]] = {}
     facts = [(name, axes.bench_facts(name)) for name in axes.values("bench")]
     for name, bench in sorted(facts, key=lambda item: not item[1].get("default", False)):

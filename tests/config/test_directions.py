@@ -59,6 +59,14 @@ def test_the_first_direction_is_the_default(shore: Path) -> None:
     assert bench_families()["shore"] == {"w2e": "shore_w2e", "e2w": "shore_e2w"}
 
 
+def test_a_file_that_changes_is_read_again(shore: Path) -> None:
+    assert set(bench_families()["shore"]) == {"w2e", "e2w"}
+    shore.write_text(_FAMILY.replace("e2w=dict(", "back=dict("))
+    assert set(bench_families()["shore"]) == {"w2e", "back"}
+    shore.unlink()
+    assert "shore" not in bench_families()
+
+
 @pytest.mark.parametrize("name", ["shore", "shore_w2", "shore_w2e_x"])
 def test_the_file_itself_is_no_bench(shore: Path, name: str) -> None:
     with pytest.raises(UnknownName, match=rf"no bench '{name}'\. Did you mean .*shore-e2w"):
