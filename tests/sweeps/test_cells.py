@@ -24,6 +24,7 @@ SHIPPED = {
     "b2n_synthetic": 21,
     "compose_synthetic": 12,
     "flow_sr": 19,
+    "heads_dubai": 27,
     "heads_synthetic": 27,
     "lora_forms": 60,
     "methods_2026": 48,
