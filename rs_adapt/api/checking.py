@@ -11,6 +11,8 @@ from rs_adapt.api.configuration import cell_of
 from rs_adapt.api.flow import refuse_images
 from rs_adapt.api.progress import Progress, progress_callback
 from rs_adapt.api.reading import RunLike, folder_of
+from rs_adapt.errors import DataNotFound
+from rs_adapt.runs.files import CELL_FILE, CONFIG_FILE
 from rs_adapt.runs.run import Run
 
 if TYPE_CHECKING:
@@ -144,11 +146,15 @@ def verify(
         True
     """
     if against is None:
+        from rs_adapt.audit.foreign.log_text import holds_logs
         from rs_adapt.audit.selfcheck.check import check_run
         from rs_adapt.audit.verify.log_check import LOG_SUFFIXES, check_log
 
         path = folder_of(run)
-        if path.is_file() and path.suffix in LOG_SUFFIXES:
+        if not path.exists():
+            raise DataNotFound(f"{path} does not exist. Name a run folder, a bundle of `rs-adapt share`, or a log.")
+        logs = path.is_dir() and not (path / CELL_FILE).exists() and not (path / CONFIG_FILE).exists()
+        if (path.is_file() and path.suffix in LOG_SUFFIXES) or (logs and holds_logs(path)):
             return check_log(path)
         root = None if data_root is None else Path(data_root)
         with progress_callback(progress) as on_progress:

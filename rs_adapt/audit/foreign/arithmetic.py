@@ -8,12 +8,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from rs_adapt.audit.foreign.budget import MAX_TEXT, Budget, NotReadable
+from rs_adapt.audit.foreign.budget import Budget, NotReadable
 from rs_adapt.audit.foreign.node import Node
 
 # A width of two digits: a larger one would make a text of any length.
 _FORMAT = re.compile(r"0?\d{0,2}(?:[.]\d{1,2})?[a-zA-Z%]?")
-_LARGEST = 2**63
+LARGEST = 2**63
 _ARITHMETIC: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -51,16 +51,15 @@ def calculate(left: Any, sign: ast.operator, right: Any, budget: Budget, line: i
         raise NotReadable(line, "this arithmetic is not computed")
     if not numbers:
         length = len(left) + len(right) if joined else len(left) * max(right, 0)
-        if length > MAX_TEXT:
-            raise NotReadable(line, f"it makes a value of {length} parts")
-        budget.spend(length if isinstance(left, list) else length // 16, line)
+        spend = budget.spend if isinstance(left, list) else budget.spend_text
+        spend(length, line)
     elif isinstance(sign, ast.Pow) and (abs(right) > 64 or abs(left) > 1e6):
         raise NotReadable(line, "the power is too large")
     try:
         result = compute(left, right)
     except (ArithmeticError, ValueError) as error:
         raise NotReadable(line, f"it cannot be computed ({error})") from error
-    if isinstance(result, complex) or (isinstance(result, int) and abs(result) > _LARGEST):
+    if isinstance(result, complex) or (isinstance(result, int) and abs(result) > LARGEST):
         raise NotReadable(line, "the number is too large")
     return result
 

@@ -47,6 +47,16 @@ class Budget:
         if self.values < 0:
             raise NotReadable(line, f"the configuration makes more than {2 * MAX_VALUES} values")
 
+    def spend_text(self, chars: int, line: int) -> None:
+        """Count a new text before it is made.
+
+        Raises:
+            NotReadable: It is longer than any of a configuration, or there are too many.
+        """
+        if chars > MAX_TEXT:
+            raise NotReadable(line, f"it makes a value of {chars} parts")
+        self.spend(chars // 16, line)
+
 
 def check_size(root: Node) -> None:
     """Refuse a tree that is far larger than its text, because parts of it stand in many places or within themselves.

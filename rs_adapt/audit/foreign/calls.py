@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from dataclasses import replace
 from typing import Any
 
 from rs_adapt.audit.foreign.arithmetic import formatted
@@ -34,6 +35,7 @@ def call_function(name: str, arguments: list[Node], words: dict[Key, Node], budg
             budget.spend(len(inner), line)
             return list(inner)
         case "str", [str() | int() | float() | None as value] if not words:
+            budget.spend_text(len(value) if isinstance(value, str) else 0, line)
             return str(value)
         case "len", [list() | dict() | str() as value] if not words:
             return len(value)
@@ -53,6 +55,7 @@ def call_function(name: str, arguments: list[Node], words: dict[Key, Node], budg
             budget.spend(len(plain) * min(map(len, plain)), line)
             return [Node(list(items), items[0].site) for items in zip(*plain, strict=False)]
         case _, [str(), *_] if name in _PATHS and all(isinstance(value, str) for value in plain):
+            budget.spend_text(sum(len(value) + 1 for value in plain), line)
             return posixpath.join(*plain)
         case "copy.deepcopy", [value] if not words:
             return copied(value, budget, line)
@@ -76,7 +79,8 @@ def call_method(node: Node, name: str, arguments: list[Node], words: dict[Key, N
             case (("keys" | "values" | "items"), []) if not words:
                 return _listed(name, node, budget, line)
             case (("update" | "merge"), [] | [{}]):
-                other = (plain[0] if plain else {}) | words
+                given = (plain[0] if plain else {}) | words
+                other = {key: Node(one.value, replace(one.site, changes=True)) for key, one in given.items()}
                 budget.spend(len(other), line)
                 changed = value | other
                 if name == "merge":
@@ -101,9 +105,11 @@ def call_method(node: Node, name: str, arguments: list[Node], words: dict[Key, N
     elif isinstance(value, str) and not words:
         match name, plain:
             case "join", [list() as parts] if all(isinstance(part.value, str) for part in parts):
-                budget.spend(sum(len(part.text) for part in parts) // 16, line)
+                budget.spend_text(sum(len(part.text) + len(value) for part in parts), line)
                 return value.join(part.text for part in parts)
             case (("lower" | "upper" | "strip"), []):
+                # A letter may become several.
+                budget.spend_text(3 * len(value), line)
                 return getattr(value, name)()
     raise NotReadable(line, f"the method {name} is not computed here")
 
@@ -156,7 +162,7 @@ def _filled_in(text: str, plain: list[Any], words: dict[Key, Node], budget: Budg
     if "{" in rest or "}" in rest or ("" in fields and any(fields)) or not all(one in values for one in names):
         raise NotReadable(line, "only plain fields, {}, {0} and {name}, are filled in")
     texts = iter([formatted(value, "", line) for value in shown])
-    budget.spend(sum(len(str(value)) for value in shown) // 16, line)
+    budget.spend_text(len(text) + sum(len(str(value)) for value in shown), line)
     return _FIELD.sub(lambda _: next(texts), text)
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from rs_adapt.audit.foreign.arithmetic import calculate, compare, formatted
+from rs_adapt.audit.foreign.arithmetic import LARGEST, calculate, compare, formatted
 from rs_adapt.audit.foreign.budget import Budget, NotReadable
 from rs_adapt.audit.foreign.calls import call_function, call_method
 from rs_adapt.audit.foreign.node import Key, Node, Site, Symbol
@@ -61,6 +61,8 @@ class Expressions:
         match expr:
             case ast.Constant(value=str(text)):
                 return self._filled(text, expr)
+            case ast.Constant(value=int(whole)) if abs(whole) > LARGEST:
+                raise NotReadable(expr.lineno, "the number is too large")
             case ast.Constant(value=int() | float() | None as plain):
                 return plain
             case ast.Name(id=name):
@@ -119,7 +121,9 @@ class Expressions:
         """Return a text with mmengine's placeholders filled; a value of a base, where the text is one placeholder."""
         if whole := _PLACEHOLDER.fullmatch(text):
             return self._placeholder(whole[1], expr)
-        return _PLACEHOLDER.sub(lambda match: str(self._placeholder(match[1], expr)), text)
+        filled = _PLACEHOLDER.sub(lambda match: str(self._placeholder(match[1], expr)), text)
+        self.budget.spend_text(len(filled), expr.lineno)
+        return filled
 
     def _placeholder(self, name: str, expr: ast.expr) -> Any:
         if name in self._places:
@@ -182,6 +186,9 @@ class Expressions:
             bounds = (index.lower, index.upper, index.step)
             parts: list[Any] = [None if bound is None else self.value(bound).value for bound in bounds]
             if isinstance(node.value, list | str) and all(part is None or isinstance(part, int) for part in parts):
+                length = len(range(*slice(*parts).indices(len(node.value)))) if parts[2] != 0 else 0
+                spend = self.budget.spend if isinstance(node.value, list) else self.budget.spend_text
+                spend(length, index.lineno)
                 return node.value[slice(*parts)] if parts[2] != 0 else node.value
             raise NotReadable(index.lineno, "only lists and texts are cut, at whole numbers")
         key = self.value(index).value
@@ -196,9 +203,11 @@ class Expressions:
             match part:
                 case ast.Constant(value=str(constant)):
                     text += constant
+                    self.budget.spend_text(len(text), part.lineno)
                 case ast.FormattedValue(value=inner, conversion=-1, format_spec=spec):
                     form = self._joined(spec.values) if isinstance(spec, ast.JoinedStr) else ""
                     text += formatted(self.value(inner).value, form, part.lineno)
+                    self.budget.spend_text(len(text), part.lineno)
                 case _:
                     raise NotReadable(part.lineno, "only plain values are put into an f-string")
         return text

@@ -11,10 +11,17 @@ Key: TypeAlias = str | int
 
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """A place in a text: the file as it was named, and the line from 1."""
+    """A place in a text: the file as it was named, and the line from 1.
+
+    Attributes:
+        file: The file.
+        line: The line, from 1.
+        changes: Whether the statement there changes a dict that an earlier one made, as `cfg.data.train.split = ...`.
+    """
 
     file: str
     line: int
+    changes: bool = False
 
 
 @dataclass(frozen=True)

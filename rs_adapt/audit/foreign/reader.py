@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rs_adapt import limits
@@ -37,11 +37,13 @@ class ForeignConfig:
         file: The file that was named, or the log in the folder that was named.
         root: All of its values, those of its bases merged.
         bases: The files that it includes, in the order of reading.
+        earlier: First lines of other configurations in the same log.
     """
 
     file: str
     root: Node
     bases: tuple[str, ...] = ()
+    earlier: tuple[int, ...] = ()
 
 
 def read_foreign(path: Path) -> ForeignConfig:
@@ -54,9 +56,10 @@ def read_foreign(path: Path) -> ForeignConfig:
         path = log_within(path)
     text = _text(path, most=limits.LOG_BYTES)
     first_line = 1
+    earlier: tuple[int, ...] = ()
     if looks_like_log(path, text):
-        path, first_line, text = config_text(path, text)
-    return parse_foreign(text, path=path, first_line=first_line)
+        path, first_line, text, earlier = config_text(path, text)
+    return replace(parse_foreign(text, path=path, first_line=first_line), earlier=earlier)
 
 
 def parse_foreign(text: str, *, path: Path, first_line: int = 1) -> ForeignConfig:
@@ -105,7 +108,7 @@ def _values(text: str, path: Path, first_line: int, budget: Budget, bases: list[
             module = ast.parse(text)
         return _File(path, first_line, budget, bases).read(module)
     except NotReadable as error:
-        lines = text.splitlines()
+        lines = text.split("\n")
         shown = lines[error.line - 1].strip()[:80] if 0 < error.line <= len(lines) else ""
         # A name may be as long as its file.
         reason = str(error)[:_REASON_CHARS]
@@ -176,7 +179,8 @@ class _File:
 
     def _open(self, name: str, file: Path, line: int) -> dict[Key, Node]:
         if "::" in name or not file.is_file():
-            raise NotReadable(line, f"the base {name} is not here ({file} does not exist)")
+            lack = "is no file" if file.exists() else "does not exist"
+            raise NotReadable(line, f"the base {name} is not here ({file} {lack})")
         if file.suffix != ".py":
             raise NotReadable(line, f"the base {name} is no file of Python")
         self._bases.append(file)
@@ -188,6 +192,8 @@ class _File:
 
 def _sets_base(statement: ast.stmt) -> bool:
     match statement:
+        case ast.AnnAssign(target=ast.Name(id=name)) if name == _BASE:
+            raise NotReadable(statement.lineno, "mmengine reads bases from `_base_ = ...` alone, without a type")
         case ast.Assign(targets=[ast.Name(id=name)]):
             return name == _BASE
     return False
@@ -195,7 +201,10 @@ def _sets_base(statement: ast.stmt) -> bool:
 
 def _text(path: Path, *, most: int) -> str:
     try:
-        return read_bytes(path, most=most).decode(_BYTES_OF_MARK)
+        raw = read_bytes(path, most=most)
+        # Programs that a training starts may print anything into its log.
+        whole = path.suffix == ".py" or b"\0" in raw
+        return raw.decode(_BYTES_OF_MARK, errors="strict" if whole else "replace")
     except UnicodeDecodeError as error:
         raise ConfigError(
             f"{path} is not text in UTF-8 (byte {error.start}). Name a configuration in Python, or a training log."

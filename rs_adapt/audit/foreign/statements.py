@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from dataclasses import replace
 
 from rs_adapt.audit.foreign.budget import NotReadable
 from rs_adapt.audit.foreign.calls import call_method
@@ -84,6 +85,8 @@ def _import(statement: ast.stmt, here: Expressions, import_base: ImportBase) -> 
 
 
 def _assign(target: ast.expr, node: Node, here: Expressions) -> None:
+    if isinstance(target, ast.Attribute | ast.Subscript):
+        node = Node(node.value, replace(node.site, changes=True))
     match target:
         case ast.Attribute(value=inner, attr=name):
             _entries(inner, here)[name] = node

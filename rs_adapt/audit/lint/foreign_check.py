@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from rs_adapt.audit.lint.finding import Finding, Rule, errors_first
 from rs_adapt.audit.lint.foreign_subject import ForeignSubject
+from rs_adapt.audit.lint.rules_foreign_classes import class_list
 from rs_adapt.audit.lint.rules_foreign_scores import (
-    class_list,
     inference_mode,
     read_without_a_cell,
     test_time_augmentation,

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from rs_adapt.audit.foreign.datasets import FoundSets, find_sets, last_part
+from rs_adapt.audit.foreign.datasets import find_sets
+from rs_adapt.audit.foreign.found import FoundSets
 from rs_adapt.audit.foreign.node import Node, Site, walk
 from rs_adapt.audit.foreign.reader import read_foreign
+from rs_adapt.audit.foreign.steps import last_part
 from rs_adapt.errors import ConfigError
 
 
@@ -36,12 +38,14 @@ class ForeignSubject:
         root: All of its values.
         sets: Its data sets.
         choices: What selects a checkpoint by scores.
+        earlier: First lines of the configurations in a log that differ from the last, which is the one looked at.
     """
 
     title: str
     root: Node
     sets: FoundSets
     choices: tuple[Choice, ...]
+    earlier: tuple[int, ...] = ()
 
     def parts(self, name: str) -> Iterator[tuple[str, Node]]:
         """Yield key and node of the entries of a name within the model, such as `test_cfg`."""
@@ -60,13 +64,22 @@ def foreign_subject(path: Path) -> ForeignSubject:
     config = read_foreign(path)
     sets = find_sets(config.root)
     if not sets.all:
+        if sets.unknown:
+            raise ConfigError(
+                f"{config.file} states data sets in {', '.join(sets.unknown)} alone, and these names do not say "
+                "whether they are for training, validation or test. Name them as train_dataloader, test_dataloader."
+            )
         raise ConfigError(
             f"{config.file} states no data set: there is none in train_dataloader, val_dataloader, test_dataloader or "
             "data. Name the configuration that a training starts from, not one of its bases or of its models."
         )
     bases = f", with {len(config.bases)} bases" if len(config.bases) > 1 else ", with 1 base" if config.bases else ""
     return ForeignSubject(
-        title=f"{config.file}{bases}", root=config.root, sets=sets, choices=tuple(_choices(config.root))
+        title=f"{config.file}{bases}",
+        root=config.root,
+        sets=sets,
+        choices=tuple(_choices(config.root)),
+        earlier=config.earlier,
     )
 
 

@@ -13,7 +13,7 @@ from rs_adapt.audit.verify.record import Record, TrainLine
 
 # Half a hundredth of each printed class, and of the printed mean.
 _ROUNDING_POINTS = 0.005 + 0.005 + 1e-9
-LOG_SUFFIXES = (".log", ".txt", ".json")
+LOG_SUFFIXES = (".log", ".txt", ".json", ".out")
 
 
 def check_log(path: Path) -> SelfCheck:
@@ -28,7 +28,9 @@ def check_log(path: Path) -> SelfCheck:
         ConfigError: It is not read as a log.
     """
     record = read_log(path)
-    checks = (*_means(record), *_length(record), *_rates(record), *_best(record))
+    # What a log without a configuration lacks is said by the checks that need one.
+    remarks = [check for remark in record.remarks if record.facts for check in give_up("log", remark)]
+    checks = (*remarks, *_means(record), *_length(record), *_rates(record), *_best(record))
     return SelfCheck(run=str(path), checks=checks)
 
 
@@ -42,7 +44,8 @@ def _means(record: Record) -> Iterator[Check]:
         # A class that is neither in the labels nor predicted has no IoU, and the mean leaves it out.
         values = [value for value in one.iou_pct.values() if math.isfinite(value)]
         mean = sum(values) / len(values)
-        if abs(mean - one.miou_pct) > _ROUNDING_POINTS:
+        # Not a number is no mean of numbers.
+        if not abs(mean - one.miou_pct) <= _ROUNDING_POINTS:
             stated = f"iteration {one.iteration}: mIoU is {one.miou_pct:.2f}"
             wrong.append(f"{stated}, the mean of its {len(values)} classes {mean:.2f}.")
     yield from conclude("means", wrong, checked=f"mIoU of {len(tables)} evaluations from their classes")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rs_adapt import limits
-from rs_adapt.audit.foreign.log_text import dumps, log_within
+from rs_adapt.audit.foreign.log_text import dumps, lines_of, log_within, other_dumps
 from rs_adapt.audit.foreign.reader import parse_foreign, read_foreign
 from rs_adapt.audit.verify.config_tree import Facts, Tree
 from rs_adapt.audit.verify.facts import mmseg_facts, resolved_facts
@@ -58,7 +59,7 @@ def read_log(path: Path) -> Record:
     record = _read_json_lines(path, text) if text.lstrip().startswith("{") else _read_text(path, text)
     if not record.train and not record.evaluations:
         raise _foreign(path, "it holds neither training lines nor evaluations")
-    if damaged := [number for number, line in enumerate(text.splitlines(), start=1) if "\ufffd" in line]:
+    if damaged := [number for number, line in enumerate(lines_of(text), start=1) if "\ufffd" in line]:
         remark = f"{path.name} is damaged: {len(damaged)} lines hold bytes that are not UTF-8, first line {damaged[0]}."
         record = replace(record, remarks=(*record.remarks, remark))
     return record
@@ -79,7 +80,7 @@ def _read_text(path: Path, text: str) -> Record:
     if not _TRAIN.search(text) and _EPOCHS.search(text):
         raise _foreign(path, "it counts epochs")
     # No line of mmengine is longer; other programs may print anything.
-    lines = [line[: limits.LOG_LINE_CHARS] for line in text.splitlines()]
+    lines = [line[: limits.LOG_LINE_CHARS] for line in lines_of(text)]
     if not text.endswith("\n") and " " in lines[-1]:
         # The log of a killed run may end in the middle of a number.
         lines[-1] = lines[-1].rpartition(" ")[0]
@@ -106,8 +107,19 @@ def _read_text(path: Path, text: str) -> Record:
         evaluations=tuple(evaluations),
         lr_digits=4,
         loss_window=_window(content),
-        remarks=() if found else (f"{path.name} holds no configuration: only curves are compared.",),
+        remarks=tuple(_remarks(path, lines, found, scored=bool(evaluations))),
     )
+
+
+def _remarks(path: Path, lines: list[str], found: list[tuple[int, str]], *, scored: bool) -> Iterator[str]:
+    if not found:
+        yield f"{path.name} holds no configuration: only curves are compared."
+    elif others := other_dumps(found):
+        at = ", ".join(f"line {number}" for number in others)
+        yield f"{path.name} holds other configurations before the last one ({at}): the last is compared."
+    names = {name for line in lines if (match := _VAL.search(line)) for name in _pairs(match[1]) if "mIoU" in name}
+    if names and not scored:
+        yield f"{path.name} states {', '.join(sorted(names))} and no mIoU of one name: its scores are not compared."
 
 
 def _split_facts(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
@@ -174,7 +186,7 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
 
 def _read_json_lines(path: Path, text: str) -> Record:
     train, evaluations = [], []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:

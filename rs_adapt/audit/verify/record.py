@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from rs_adapt.audit.verify.config_tree import Facts
@@ -93,5 +94,7 @@ class Record:
         """Score and iteration of the best evaluation, chosen by the target's labels; None if there is none."""
         if self.best_given or not self.evaluations:
             return self.best_given
-        best = max(self.evaluations, key=lambda evaluation: evaluation.miou_pct)
+        # Not a number is larger than nothing and smaller than nothing.
+        scores = [one for one in self.evaluations if not math.isnan(one.miou_pct)] or self.evaluations
+        best = max(scores, key=lambda evaluation: evaluation.miou_pct)
         return best.miou_pct, best.iteration

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.audit.foreign_layouts import LAYOUTS, MMDET, MMSEG, line_of, lint, only, serious
+from tests.audit.foreign_layouts import BEFORE_MMENGINE, LAYOUTS, MMSEG, PAIRS, line_of, lint, only, serious
 
 Write = Callable[..., Path]
 
@@ -39,58 +39,6 @@ def test_views_that_are_averaged_with_mmengine(write: Write) -> None:
     assert "type='SegTTAModel'" in line_of(found)
 
 
-@pytest.mark.parametrize(
-    ("layout", "old", "new", "said"),
-    [
-        ("pairs", "num_classes = len(classes)", "num_classes = len(classes) - 1", "6, but train_dataloader.dataset.so"),
-        ("pairs", "[1.0] * num_classes + [0.1]", "[1.0] * 6 + [0.1, 0.1, 0.1]", "9 weights for 7 classes"),
-        ("pairs", "target = dict(\n    type='LoveDADataset', metainfo=dict(classes=classes)",
-         "target = dict(\n    type='LoveDADataset', metainfo=dict(classes=('water', ) + classes[:3] + classes[4:])",
-         "in a different order: background, building"),
-        ("mmdet", "metainfo=dict(classes=('ship', 'plane')), test", "classes=('ship', 'car'), test", "has others"),
-        ("mmdet", "palette=[(1, 2, 3), (4, 5, 6)]", "palette=[(1, 2, 3)]", "1 colours for 2 classes"),
-        ("mmdet", "bbox_head=dict(num_classes=2)", "bbox_head=dict(num_classes=80)", "80, but "),
-    ],
-)  # fmt: skip
-def test_classes_that_do_not_match(write: Write, layout: str, old: str, new: str, said: str) -> None:
-    path = write(LAYOUTS[layout], (old, new))
-    found = [one for one in lint(path) if one.rule == "class-list"]
-    assert {one.level for one in found} == {"error"}
-    assert said in found[0].found
-    assert found[0].line is not None
-
-
-def test_classes_that_a_known_data_set_has_without_listing_them(write: Write) -> None:
-    path = write(MMSEG, ("num_classes=6, norm_cfg", "num_classes=7, norm_cfg"), base="model")
-    found = only(path, "class-list")
-    assert (found.key, found.found) == ("model.decode_head.num_classes", "7, but PotsdamDataset has 6 classes")
-    assert "num_classes=7" in line_of(found)
-
-
-def test_colours_in_a_different_order_are_a_warning(write: Write) -> None:
-    path = write(
-        MMDET,
-        ("metainfo=dict(classes=('ship', 'plane')), test_mode",
-         "metainfo=dict(classes=('ship', 'plane'), palette=[(4, 5, 6), (1, 2, 3)]), test_mode"),
-    )  # fmt: skip
-    assert {one.level for one in lint(path) if one.rule == "class-list"} == {"warning"}
-
-
-def test_two_classes_may_have_one_output(write: Write) -> None:
-    assert serious(write(MMDET, ("mask_head=dict(num_classes=2)", "mask_head=dict(num_classes=1)"))) == []
-
-
-def test_zero_labels_that_are_reduced_in_one_place_of_two(write: Write) -> None:
-    path = write(
-        MMSEG,
-        ("        data_root=data_root,\n", "        data_root=data_root, reduce_zero_label=False,\n"),
-        base="data",
-    )
-    found = only(path, "class-list")
-    assert "True, but train_dataloader.dataset.reduce_zero_label is False" in found.found
-    assert "reduce_zero_label=True" in line_of(found)
-
-
 def test_windows_that_skip_pixels(write: Write) -> None:
     found = only(write(MMSEG, ("stride=(341, 341)", "stride=(768, 768)"), base="model"), "inference-mode")
     assert (found.level, found.found) == ("error", "windows of 512 x 512 px every 768 x 768 px")
@@ -109,3 +57,36 @@ def test_images_larger_than_the_crops_of_training_are_a_note(write: Write, mode:
         f"{mode}: images of 1024 x 1024 px are predicted {how}, after training on crops of 512 x 512 px" in found.found
     )
     assert line_of(found).startswith("model = dict(test_cfg=dict(mode=")
+
+
+def test_windows_of_one_number_are_square(write: Write) -> None:
+    old, new = "crop_size=(512, 512), stride=(341, 341)", "crop_size=512, stride=(512, 768)"
+    found = only(write(MMSEG, (old, new), base="model"), "inference-mode")
+    assert found.found == "windows of 512 x 512 px every 512 x 768 px"
+
+
+def test_sizes_of_mmdetection_before_mmengine(write: Write) -> None:
+    path = write(BEFORE_MMENGINE, ("img_scale=(1024, 512)", "scale_factor=[0.5, 1.0, 2.0]"))
+    assert "3 sizes of each image" in only(path, "test-time-augmentation").found
+
+
+def test_other_configurations_of_a_log_are_named(tmp_path: Path) -> None:
+    stamp = "2025/01/01 12:00:00 - mmengine - INFO - "
+    clean = PAIRS.partition("\n")[2]
+    text = clean.replace(" + '/urban/val/", " + '/urban/train/", 1)
+    log = tmp_path / "x.log"
+    log.write_text(f"{stamp}Config:\n{text}\n{stamp}Config:\n{clean}\n{stamp}end\n")
+    found = only(log, "read-without-a-cell")
+    assert "other configurations before this one (line 2)" in found.found
+    # A resumed training prints the same again.
+    log.write_text(f"{stamp}Config:\n{text}\n{stamp}Config:\n{text}\n{stamp}end\n")
+    assert serious(log) == ["warning tile-in-train-and-val"]
+
+
+def test_a_loader_whose_name_says_nothing_is_named(write: Write) -> None:
+    more = "calib_loader_dataloader = dict(dataset=dict(type='X', data_prefix=dict(img_path='d')))\n"
+    path = write(PAIRS, more=more)
+    found = only(path, "read-without-a-cell")
+    assert (found.level, found.key) == ("warning", "calib_loader_dataloader")
+    # A second look at the test is none of training.
+    assert serious(write(PAIRS, more="eval_dataloader = test_dataloader\n")) == []
