@@ -31,7 +31,7 @@ method = dict(
         trainable_tokens="it trains rows of a table of word embeddings",
         xlora="it mixes LoRA adapters that are trained already",
     ),
-    # `tuner`: the method of peft that the options set up, where its name is another.
+    # `tuner`: the method of peft that the options set up, where its name is another; `form`: the options that make it.
     kinds=dict(
         adalora=dict(
             title="AdaLoRA",
@@ -52,6 +52,7 @@ method = dict(
             paper="https://arxiv.org/abs/2410.07170",
             options=dict(r=32, lora_alpha=32, init_lora_weights="eva"),
             tuner="lora",
+            form=("init_lora_weights",),
         ),
         # scaling: None for 150 at a width of 768 and the same size of change at others; see `PeftAdapter`.
         fourierft=dict(
@@ -79,6 +80,7 @@ method = dict(
             paper="https://arxiv.org/abs/2604.01694",
             options=dict(r=32, lora_alpha=32, init_lora_weights="mica"),
             tuner="lora",
+            form=("init_lora_weights",),
         ),
         miss=dict(title="MiSS", paper="https://arxiv.org/abs/2409.15371", options=dict(r=64)),
         oft=dict(
@@ -91,6 +93,7 @@ method = dict(
             paper="https://arxiv.org/abs/2406.01775",
             options=dict(r=32, lora_alpha=32, init_lora_weights="olora"),
             tuner="lora",
+            form=("init_lora_weights",),
         ),
         osf=dict(title="OSF", paper=None, options=dict()),
         peanut=dict(title="PEANuT", paper="https://arxiv.org/abs/2410.01870", options=dict(r=32)),
@@ -99,6 +102,7 @@ method = dict(
             paper="https://arxiv.org/abs/2404.02948",
             options=dict(r=32, lora_alpha=32, init_lora_weights="pissa"),
             tuner="lora",
+            form=("init_lora_weights",),
         ),
         psoft=dict(title="PSOFT", paper=None, options=dict(r=32)),
         pvera=dict(
@@ -115,6 +119,7 @@ method = dict(
             paper="https://arxiv.org/abs/2312.03732",
             options=dict(r=32, lora_alpha=32, use_rslora=True),
             tuner="lora",
+            form=("use_rslora",),
         ),
         shira=dict(title="SHiRA", paper="https://arxiv.org/abs/2406.13175", options=dict(r=32, random_seed=0)),
         supertuning=dict(title="Super-Tuning", paper="https://arxiv.org/abs/2607.09287", options=dict()),

@@ -105,10 +105,26 @@ VERBS = {
 }
 
 
+_NAMES = ("bench", "setting", "direction", "method", "backbone", "head", "strategy", "protocol")
+_PATHS = ("work-dir", "data-root", "weights", "teacher", "from", "plugins")
+_NEVER_EMPTY = {f"--{name}" for name in (*_NAMES, *_PATHS)}
+
+
 class RootGroup(VerbGroup):
     """The verbs of `rs-adapt`."""
 
     verbs = VERBS
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Refuse empty names and paths: a shell's variable that is not set would mean a default, or this folder."""
+        for before, argument in zip(["", *args], args, strict=False):
+            option = before if argument == "" else argument.removesuffix("=")
+            if option in _NEVER_EMPTY and option != argument:
+                raise typer.BadParameter(
+                    f"The value of {option} is empty. Give one, or leave {option} out; a variable of the shell may not "
+                    "be set."
+                )
+        return super().parse_args(ctx, args)
 
 
 app = typer.Typer(

@@ -111,7 +111,10 @@ def find_bench(name: str, chosen: str | None, direction: str | None) -> tuple[st
             fit = (bench for bench in directions.values() if setting in settings_of(bench))
             return next(fit, next(iter(directions.values()))), setting
         if normalize(direction) not in directions:
-            raise UnknownName(unknown_name_message(f"direction of {stem}", direction, tuple(directions)))
+            named = tuple(filter(None, directions))
+            if not named:
+                raise UnknownName(f"{stem.replace('_', '-')} has one direction only. Leave --direction out.")
+            raise UnknownName(unknown_name_message(f"direction of {stem}", direction, named))
         return directions[normalize(direction)], setting
     for family, directions in families.items():
         for known_direction, bench in directions.items():

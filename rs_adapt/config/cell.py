@@ -128,6 +128,10 @@ def resolve(
     """
     if seed not in SEED:
         raise ConfigError(f"The seed is {seed!r}; it must be 0 or larger, whole, and below 2**32.")
+    given = {"bench": bench, "setting": setting, "direction": direction, "method": method, "backbone": backbone}
+    given |= {"head": head, "strategy": strategy, "protocol": protocol}
+    if empty := next((axis for axis, name in given.items() if name is not None and not name.strip()), None):
+        raise ConfigError(f"The {empty} is empty. Give its name, or leave it out for the default.")
     bench_name, setting = find_bench(bench, setting, direction)
     task = task_of(axes.bench_facts(bench_name))
     if setting not in settings_of(bench_name):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from rs_adapt.config import axes, axis_files, open_tables, paths
+from rs_adapt.config import axes, axis_files, methods, open_tables, paths
 from rs_adapt.config import overrides as strict
 from rs_adapt.config.cell import check_protocol, check_strategy, check_task, default_run_dir
 from rs_adapt.config.limits import check_limits, check_relations
@@ -146,6 +146,9 @@ def _resolve(
         tree["bench"] = {**tree["bench"], "prepare": {**tree["bench"]["prepare"], "train_labels": "target"}}
     merged = cast("MergedTree", tree)
     resolved = wiring_of(merged)(merged, cell, data_root=data_root, work_dir=work_dir, weights=weights)
+    strict.refuse_names(full_texts)
+    if cell.method.removeprefix(methods.GATE).startswith(f"{methods.PEFT}:") and "+" not in cell.method:
+        methods.check_form(cell.method, resolved)
     for override in late:
         if not strict.has(resolved, override.key):
             strict.refuse_unknown(override.key, [tree, resolved])

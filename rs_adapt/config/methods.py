@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rs_adapt.config import axis_files
 from rs_adapt.config.names import normalize, unknown_name_message
 from rs_adapt.config.plugin_methods import plugin_faults, plugin_methods
+from rs_adapt.config.segmentor import segmentor_config
 from rs_adapt.config.tree import copy_tree
 from rs_adapt.errors import ConfigError, IncompatibleCell, UnknownName
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 PEFT = "peft"
 GATE = "gate:"
+_GATE_TYPE = "rs_adapt.Gate"
 _STACK_FACTS = ("embed_dim", "depth", "patch_px", "mlp_dim", "gated_mlp")
 
 
@@ -85,7 +87,7 @@ def _gate(name: str) -> ConfigNode:
         "model": {
             "backbone": {
                 "adapter": {
-                    "type": "rs_adapt.Gate",
+                    "type": _GATE_TYPE,
                     **dict.fromkeys(_STACK_FACTS),
                     "k": "25%",
                     "every": 50,
@@ -108,6 +110,11 @@ def _stack(name: str) -> ConfigNode:
             raise IncompatibleCell(
                 f"The stack {name} holds {part}, which has no adapter to stack: it only decides whether the whole "
                 "backbone trains. Stack methods that add to a frozen backbone, such as lora+earth-adapter."
+            )
+        if file["model"]["backbone"]["adapter"]["type"] == _GATE_TYPE:
+            raise IncompatibleCell(
+                f"The stack {name} holds {part}, which is a gate: what stands beside it would train outside of its "
+                "schedule. Gate the whole stack, such as gate:lora+adaptformer."
             )
     first = next(iter(files.values()))["method"]
     ends = [file["method"]["weight_decay_end"] for file in files.values() if "weight_decay_end" in file["method"]]
@@ -199,6 +206,30 @@ def _peft(name: str) -> ConfigNode:
         **facts.get("adapter", {}),
     }
     return content
+
+
+def check_form(name: str, resolved: ConfigNode) -> None:
+    """Refuse a method that peft's options have made a different one than its name says: `peft:pissa` that starts as OLoRA.
+
+    Args:
+        name: Canonical name of a method of peft, gated or not.
+        resolved: The resolved configuration.
+
+    Raises:
+        ConfigError: An option that makes the method has another value.
+    """
+    kind = name.rpartition(":")[2]
+    facts = _peft_file()["method"]["kinds"][kind]
+    adapter = segmentor_config(resolved)["backbone"]["adapter"]
+    options = (adapter["host"] if _is_gated(name) else adapter)["options"]
+    for option in facts.get("form", ()):
+        given, own = options.get(option), facts["options"][option]
+        # Some forms have a number: pissa_niter_4.
+        if given != own and not (isinstance(own, str) and str(given).startswith(f"{own}_")):
+            raise ConfigError(
+                f"The option {option} of {PEFT}:{kind.replace('_', '-')} is {given!r}, but {own!r} is what makes it "
+                f"{facts['title']}. Leave it out, or use --method {PEFT}:lora with it."
+            )
 
 
 def _peft_file() -> ConfigNode:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rs_adapt.config import open_tables, words
 from rs_adapt.errors import ConfigError
+from rs_adapt.path_names import path_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,6 +28,9 @@ _OPTION_FOR = {
     "custom_imports": "modules are registered by rs-adapt",
     "prepared_dir": "use RS_ADAPT_HOME, below which tiles are prepared",
 }
+# Names that state what is run.
+_NAMED_BY = {f"{axis}.name": f"--{axis}" for axis in ("bench", "protocol", "strategy", "method", "backbone", "head")}
+_NAMED_BY |= {"bench.direction": "--direction", "bench.family": "--bench", "protocol.version": "--protocol"}
 _ADAPTER = "model.backbone.adapter."
 # The bench whose images a model of super-resolution learns, by name or as a file.
 REGION_KEY = "bench.prepare.bench"
@@ -73,6 +77,22 @@ def parse(items: Sequence[str]) -> list[Override]:
             raise ConfigError(f"--set cannot change {key!r}: {option}.")
         parsed.append(Override(key=key, text=text, value=_literal(text)))
     return parsed
+
+
+def refuse_names(texts: Sequence[str]) -> None:
+    """Refuse overrides of names, which reports and packs state for what was run.
+
+    Raises:
+        ConfigError: Names the key and the option that chooses such a value.
+    """
+    for text in texts:
+        key, _, value = text.partition("=")
+        if (key := key.strip()) in _NAMED_BY:
+            # A received pack may name anything: a name that leads out of a folder is reported as such.
+            path_name(value.strip().strip(_QUOTES), what=key)
+            raise ConfigError(
+                f"--set cannot change {key!r}: it names what is run, and would not change it. Use {_NAMED_BY[key]}."
+            )
 
 
 def for_packs(texts: Sequence[str]) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +12,9 @@ from torch import nn
 from rs_adapt.config.segmentor import leave_texts_out, segmentor_config
 from rs_adapt.config.tasks import SUPER_RESOLUTION, task_of
 from rs_adapt.engine.parts import segmentor_of
+from rs_adapt.engine.registered import check_registered
 from rs_adapt.engine.state import trained_tensors
+from rs_adapt.errors import ConfigError
 from rs_adapt.registry import load_libraries
 
 if TYPE_CHECKING:
@@ -44,7 +48,7 @@ def build_on_meta(cfg: ResolvedConfig) -> nn.Module:
     """Return the model of a resolved configuration without memory for its tensors, for counting.
 
     Raises:
-        ConfigError: A class refuses its arguments.
+        ConfigError: A class refuses its arguments, or there is none of a name.
     """
     from mmseg.registry import MODELS
 
@@ -52,8 +56,18 @@ def build_on_meta(cfg: ResolvedConfig) -> nn.Module:
     settings = cfg.to_dict()
     segmentor_config(settings)["backbone"]["weights"] = None
     leave_texts_out(segmentor_config(settings))
-    with torch.device("meta"):
-        model: nn.Module = MODELS.build(settings["model"])
+    try:
+        with torch.device("meta"):
+            model: nn.Module = MODELS.build(settings["model"])
+    except KeyError as error:
+        # What mmengine says of a class that it does not know, with a link to its own documentation.
+        if (unknown := re.match(r"(\S+) is not in the \S+ registry", str(error).strip("\"'"))) is None:
+            raise
+        near = difflib.get_close_matches(unknown[1], list(MODELS.module_dict), n=1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigError(
+            f"There is no part of a model of the type {unknown[1]!r}.{hint} `rs-adapt show` prints the one in use."
+        ) from error
     return model
 
 
@@ -63,6 +77,7 @@ def cost_of(cfg: ResolvedConfig) -> dict[str, int]:
     Args:
         cfg: A resolved configuration.
     """
+    check_registered(cfg.origin.overrides)
     model = build_on_meta(cfg)
     if task_of(cfg.bench).name == SUPER_RESOLUTION:
         total = _count(model)

@@ -62,11 +62,12 @@ def plan_training(
     check_weights(cfg)
     cut_prompts = check_texts(cfg)
     resolver = check_resolver(cfg, resume=resume)
+    # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind; before the
+    # data, which may take minutes to make.
+    model = build_on_meta(cfg)
     prepare_data(cfg, on_progress, roles=roles_to_prepare(cfg))
     data = data_check_of(cfg)(cfg, on_progress, is_resumed=resume)
     is_same = not resume or require_same_data(folder, data.digests)
-    # Builds every part without memory, so that an argument that a class refuses leaves no run folder behind.
-    model = build_on_meta(cfg)
     recompute_blocks(cfg, model)
     check_sharding(cfg, model)
     store_base(cfg, model)

@@ -21,9 +21,9 @@ from rs_adapt.runs.clearing import holds_run
 from rs_adapt.runs.files import CONFIG_FILE
 from rs_adapt.runs.locking import is_run_locked
 from rs_adapt.sweeps.arguments import NAMED_AXES, train_arguments
+from rs_adapt.sweeps.buildable import CheckCell, check_peft_options
 from rs_adapt.sweeps.data import DataFingerprints, Fingerprints
 from rs_adapt.sweeps.identity import Identity, config_identity, hash_identity
-from rs_adapt.sweeps.peft_options import check_peft_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -110,13 +110,16 @@ class Expansion:
     remarks: tuple[str, ...]
 
 
-def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansion:
+def expand(
+    spec: Spec, *, folder: Path, data_root: str | None = None, check: CheckCell = check_peft_options
+) -> Expansion:
     """Cross the axes of a sweep and compose every cell, seed by seed.
 
     Args:
         spec: The sweep.
         folder: Folder of the sweep; cells are below it.
         data_root: Folder of the data sets; by default the file's.
+        check: A further check of each cell.
 
     Raises:
         UnknownName: A value of an axis does not exist; the text names file and key.
@@ -141,15 +144,16 @@ def expand(spec: Spec, *, folder: Path, data_root: str | None = None) -> Expansi
                 continue
             try:
                 composed = _compose_cell(
-                    spec, group, cell, folder=folder, data_root=data_root or spec.data_root, data=data
+                    spec, group, cell, folder=folder, data_root=data_root or spec.data_root, data=data, check=check
                 )
             except IncompatibleCell as error:
                 skipped.append(Skipped(what=str(cell), reason=str(error)))
                 continue
             if composed.name in cells:
                 raise ConfigError(
-                    f"{spec.file}: {cell} appears twice{f', the second time in {group.where}' if group.where else ''}."
-                    " Remove one, or give an [[include]] a name of its own."
+                    f"{spec.file}: {cell} appears twice{f', the second time in {group.where}' if group.where else ''}"
+                    f"{f', under the name {group.name} again' if group.name else ''}. Remove one, or give an "
+                    "[[include]] a name of its own."
                 )
             cells[composed.name] = composed
     if not cells:
@@ -241,7 +245,14 @@ def _normalize_name(name: Any) -> Any:
 
 
 def _compose_cell(
-    spec: Spec, group: CellGroup, cell: Cell, *, folder: Path, data_root: str | None, data: DataFingerprints
+    spec: Spec,
+    group: CellGroup,
+    cell: Cell,
+    *,
+    folder: Path,
+    data_root: str | None,
+    data: DataFingerprints,
+    check: CheckCell,
 ) -> SweepCell:
     if option := option_of_run(axes.strategy_facts(cell.strategy)):
         raise IncompatibleCell(
@@ -255,7 +266,7 @@ def _compose_cell(
     try:
         cfg = compose(cell, overrides=texts, data_root=data_root, work_dir=run_dir, weights=spec.weights)
         check_phases(cfg)
-        check_peft_options(cfg, group.set)
+        check(cfg, group.set)
     except IncompatibleCell:
         raise
     except ConfigError as error:

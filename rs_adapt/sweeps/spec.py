@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from rs_adapt.config.names import normalize
+from rs_adapt.config.paths import configs_dir
 from rs_adapt.documents import DocumentError, parse_toml, read_bytes
 from rs_adapt.errors import ConfigError
 from rs_adapt.launchers.kinds import LauncherKind
@@ -254,7 +257,8 @@ def read_spec(file: Path) -> Spec:
         content = parse_toml(read_bytes(file))
     except OSError as error:
         raise ConfigError(
-            f"The sweep's file {file} cannot be read: {error.strerror}. Shipped ones are in configs/sweep/."
+            f"The sweep's file {file} cannot be read: {error.strerror}.{_nearest(file)} Shipped ones are in "
+            "configs/sweep/."
         ) from error
     except DocumentError as error:
         raise ConfigError(f"{file} is not valid TOML: {error}.") from error
@@ -276,6 +280,12 @@ def read_spec(file: Path) -> Spec:
         retries=sweep.retries,
         launcher=sweep.launcher,
     )
+
+
+def _nearest(file: Path) -> str:
+    known = [path.stem for path in (configs_dir() / "sweep").glob("*.toml")]
+    near = difflib.get_close_matches(normalize(file.stem), known, n=1)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _build_group(entry: Include, top: CellGroup, where: str) -> CellGroup:

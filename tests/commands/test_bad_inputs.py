@@ -241,3 +241,20 @@ def test_velocities(
     # No folder of images, finished or not.
     assert not list((tmp_path / "home").rglob("*.npy"))
     assert not list((tmp_path / "home").rglob("flow.json"))
+
+
+@pytest.mark.parametrize(
+    "words", [["--method", ""], ["--strategy="], ["--teacher", ""], ["--work-dir="], ["--weights", ""]]
+)
+def test_empty_names_and_paths_are_no_defaults(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["train", "--bench", "synthetic-dg", "--dry-run", *words])
+    assert stop.value.code == 2
+    said = " ".join(capsys.readouterr().err.replace("\u2502", " ").split())
+    assert f"The value of {words[0].removesuffix('=')} is empty. Give one" in said
+
+
+@pytest.mark.parametrize("key", ["model.backbone.type", "model.decode_head.type"])
+def test_a_part_of_a_model_that_does_not_exist_is_one_sentence(refused: Refused, key: str) -> None:
+    said = refused(["show", "--bench", "synthetic-dg", "--cost", "--set", f"{key}=rs_adapt.Nothing"])
+    assert said.startswith("There is no part of a model of the type 'rs_adapt.Nothing'.")

@@ -123,3 +123,52 @@ def test_prompt_methods_declare_that_they_add_tokens() -> None:
         assert file["method"].get("adds_tokens", False) == adds, name
     assert axes.peek("method", "lora+vpt")["method"]["adds_tokens"]
     assert not axes.peek("method", "lora+rein")["method"]["adds_tokens"]
+
+
+@pytest.mark.parametrize("name", ["crossearth-gate+vpt", "lora+crossearth-gate-off"])
+def test_a_gate_is_no_part_of_a_stack(name: str) -> None:
+    with pytest.raises(IncompatibleCell, match=r"which is a gate: .* Gate the whole stack"):
+        adapter_of(name)
+
+
+@pytest.mark.parametrize(
+    ("method", "text", "said"),
+    [
+        ("peft:pissa", "init_lora_weights=olora", "of peft:pissa is 'olora', but 'pissa' is what makes it PiSSA"),
+        ("peft:eva", "init_lora_weights=true", "but 'eva' is what makes it EVA"),
+        ("peft:rslora", "use_rslora=false", "but True is what makes it rsLoRA"),
+        ("gate:peft:mica", "init_lora_weights=gaussian", "but 'mica' is what makes it MiCA"),
+    ],
+)
+def test_a_form_of_lora_stays_what_its_name_says(method: str, text: str, said: str) -> None:
+    host = "host." if method.startswith("gate:") else ""
+    with pytest.raises(ConfigError, match=said):
+        adapter_of(method, f"model.backbone.adapter.{host}options.{text}")
+
+
+def test_a_form_of_lora_has_its_other_options() -> None:
+    fast = adapter_of("peft:pissa", "method.options.init_lora_weights=pissa_niter_4", "method.options.r=8")
+    assert (fast["options"]["init_lora_weights"], fast["options"]["r"]) == ("pissa_niter_4", 8)
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ("protocol.name=paper", "--protocol"),
+        ("method.name=lora", "--method"),
+        ("strategy.name=dacs", "--strategy"),
+        ("backbone.name=dinov2_g", "--backbone"),
+        ("bench.name=isprs", "--bench"),
+        ("bench.direction=u2r", "--direction"),
+        ("protocol.version=7", "--protocol"),
+    ],
+)
+def test_names_of_what_is_run_cannot_be_overridden(text: str, option: str) -> None:
+    with pytest.raises(ConfigError, match=rf"names what is run, and would not change it\. Use {option}\."):
+        compose(resolve_cell("loveda-dg"), overrides=[text])
+
+
+@pytest.mark.parametrize("axis", ["method", "backbone", "head", "strategy", "protocol", "direction", "setting"])
+def test_an_empty_name_is_no_default(axis: str) -> None:
+    with pytest.raises(ConfigError, match=f"The {axis} is empty"):
+        resolve_cell("loveda-dg", **{axis: " "})

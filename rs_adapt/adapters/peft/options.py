@@ -8,7 +8,7 @@ import math
 import re
 import typing
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, get_args, get_origin
 
@@ -68,6 +68,8 @@ _OF_THE_BRIDGE = {
         "the bridge sets it",
     ),
 }
+# Values that cannot work here, and are not recommended; peft itself refuses the second with the layers.
+_WITHOUT = {"init_lora_weights": ("loftq", "corda")}
 
 
 def load_peft() -> Any:
@@ -187,12 +189,18 @@ def _check(kind: str, cls: type, options: Mapping[str, Any], *, place: str, hidd
             near = difflib.get_close_matches(name, known, n=1)
             hint = f" Did you mean {near[0]}?" if near else ""
             raise ConfigError(f"peft:{kind} has no option {full} ({OPTIONS_KEY}).{hint} Known: {', '.join(known)}.")
+        if full == "init_lora_weights" and value == "loftq":
+            raise ConfigError(
+                f"peft:{kind} rejects the options (options: {full}={value!r}): loftq quantizes the base, which stays "
+                f"as it is here. Allowed are {_describe(hints[name], without=_WITHOUT[full])}."
+            )
         nested = [part for part in _members(hints[name]) if dataclasses.is_dataclass(part)]
         if nested and isinstance(value, Mapping):
             _check(kind, nested[0], value, place=f"{full}.", hidden=set())  # type: ignore[arg-type]
         elif not _is_declared(value, hints[name]):
             raise ConfigError(
-                f"peft:{kind}: the option {full} ({OPTIONS_KEY}) is {value!r}. Peft allows {_describe(hints[name])}."
+                f"peft:{kind}: the option {full} ({OPTIONS_KEY}) is {value!r}. Peft allows "
+                f"{_describe(hints[name], without=_WITHOUT.get(full, ()))}."
             )
         elif isinstance(value, int | float) and not isinstance(value, bool):
             allowed = COUNT_OR_0 if (kind, full) == ("oft", "r") else _RANGES.get(full, ANY)
@@ -229,11 +237,11 @@ def _is_member(value: Any, member: Any) -> bool:
     return plain is Any or (isinstance(plain, type) and isinstance(value, plain))
 
 
-def _describe(hint: Any) -> str:
+def _describe(hint: Any, *, without: Container[str] = ()) -> str:
     """Return the values of a type in words, the names of a literal in full."""
     words = {int: "a whole number", float: "a number", bool: "True or False", str: "a text", type(None): "None"}
     parts = [
-        ", ".join(map(repr, get_args(member)))
+        ", ".join(repr(name) for name in get_args(member) if name not in without)
         if get_origin(member) is Literal
         else words.get(member) or ("a list" if get_origin(member) in (list, tuple, set) else "a table of entries")
         for member in _members(hint)

@@ -28,6 +28,7 @@ def read_sweep(
     Raises:
         ConfigError: The file cannot be used; see `read_spec` and `expand`. With `no_code`: it can run code of its own.
     """
+    from rs_adapt.sweeps.buildable import check_builds
     from rs_adapt.sweeps.cells import expand
     from rs_adapt.sweeps.no_code import refuse_code
     from rs_adapt.sweeps.spec import read_spec
@@ -36,7 +37,8 @@ def read_sweep(
     if no_code:
         refuse_code(spec)
     folder = (work_dir or Path("work_dirs") / spec.name).expanduser().resolve()
-    return spec, folder, expand(spec, folder=folder, data_root=None if data_root is None else str(data_root))
+    root = None if data_root is None else str(data_root)
+    return spec, folder, expand(spec, folder=folder, data_root=root, check=check_builds)
 
 
 def _file_or_shipped_sweep(file: Path) -> Path:

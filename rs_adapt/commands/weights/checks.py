@@ -58,6 +58,24 @@ def check_weights(path: Path, published: WeightsFile | None) -> list[CheckedFact
     return rows + _check_tensors(path, published)
 
 
+def refuse_other_model(path: Path, expected: WeightsFile, *, shown: str) -> None:
+    """Refuse a file that nothing published tells from another, if its tensors are not those of the expected model.
+
+    Args:
+        path: The file.
+        expected: The published file that it is taken for.
+        shown: The file as the user named it.
+
+    Raises:
+        WeightsError: It is damaged, or of another model.
+    """
+    from rs_adapt.errors import WeightsError
+
+    if faults := [fact.fault for fact in _check_tensors(path, expected) if fact.fault]:
+        fault = faults[0].removeprefix(f"{path}: ").replace(str(path), shown)
+        raise WeightsError(f"{shown} is not the published {expected.facts['file']}: {fault.rstrip('.')}.")
+
+
 def _check_tensors(path: Path, published: WeightsFile | None) -> list[CheckedFact]:
     from rs_adapt.backbones.description import describe
     from rs_adapt.config import axes

@@ -12,6 +12,7 @@ import time
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from rs_adapt.commands.weights.checks import refuse_other_model
 from rs_adapt.errors import ConfigError, DownloadError, HubError, WeightsError
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def fetch_from_hub(text: str, *, file: str | None, sha256: str | None) -> FromHu
         path, expected = published_file.path, expect(published_file, sha256)
     with stage_lines(error_console()) as show:
         cached, commit = download(address, name, on_progress=show, is_pack=False)
-    copy_verified(cached, path, expected, shown=f"{name} of {address}")
+    copy_verified(cached, path, expected, shown=f"{name} of {address}", weights_file=published_file)
     # A known one was compared with the copy.
     digest = file_sha256(path) if expected.sha256 is None else expected.sha256.lower()
     return FromHub(path, name, commit, digest, expected.sha256 is not None)
@@ -150,8 +151,17 @@ def choose_file(names: Sequence[str], shown: str) -> str:
     raise HubError(f"{shown} holds {len(weights)} files of weights: {', '.join(weights)}. Choose one with --file NAME.")
 
 
-def copy_verified(source: Path, path: Path, published: Published, *, shown: str) -> None:
+def copy_verified(
+    source: Path, path: Path, published: Published, *, shown: str, weights_file: WeightsFile | None = None
+) -> None:
     """Copy a file to the folder of base weights, if it is the expected one.
+
+    Args:
+        source: The file.
+        path: Its place.
+        published: What is known of it.
+        shown: The file as the user named it.
+        weights_file: The file that it is taken for, whose tensors it must have where no checksum is published.
 
     Raises:
         WeightsError: The file is missing, differs from the expected one, or cannot be copied.
@@ -168,6 +178,8 @@ def copy_verified(source: Path, path: Path, published: Published, *, shown: str)
                 f"{shown} is no file of weights: it begins neither as safetensors nor as a file that torch.save wrote. "
                 "Download it again."
             )
+        if weights_file is not None and published.sha256 is None:
+            refuse_other_model(temporary, weights_file, shown=shown)
         temporary.replace(path)
     except OSError as error:
         raise WeightsError(f"Cannot copy {source} to {path}: {error.strerror or error}.") from error

@@ -87,7 +87,9 @@ def fetch_weights(
     published = elsewhere.expect(weights_file, sha256)
     say(f"{weights_file.title}, licence {weights_file.facts.get('licence', 'not stated')}")
     if from_file is not None:
-        elsewhere.copy_verified(from_file, weights_file.path, published, shown=str(from_file))
+        elsewhere.copy_verified(
+            from_file, weights_file.path, published, shown=str(from_file), weights_file=weights_file
+        )
         state = "copied"
     elif url is not None:
         state = "fetched" if elsewhere.fetch_from_mirror(weights_file, published, url) else "was there"

@@ -30,7 +30,7 @@ FACTS = {"embed_dim": 32, "depth": 4, "mlp_dim": 64}
         (
             "lora",
             {"init_lora_weights": "loftq"},
-            r"rejects the options \(options: init_lora_weights='loftq'\): .*loftq",
+            r"rejects the options \(options: init_lora_weights='loftq'\): loftq quantizes .*'pissa', .*'mica'\.",
         ),
         (
             "lora",

@@ -72,6 +72,7 @@ def test_shipped_sweeps_are_found_by_name(run_verb: Callable[..., Any], monkeypa
     ("options", "message"),
     [
         (["none.toml"], "The sweep's file none.toml cannot be read"),
+        (["lora_form"], "Did you mean lora_forms?"),
         (["synthetic_all", "--only", "nothing"], "--only 'nothing' matches none of the 24 cells"),
         (["synthetic_all", "--gpus", "a"], "--gpus 'a' is not a list of numbers"),
         (["synthetic_all", "--tune", "miou"], "--tune 'miou' is no statistic. Allowed: label-free, info-max"),
@@ -84,6 +85,27 @@ def test_wrong_files_and_options_end_with_code_2(
     code, _, err = run_verb("sweep", *options)
     assert code == 2
     assert message in err
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        (('method = "lora"', 'set = ["method.rank=0"]'), "Lora: rank is 0; it must be 1 or larger"),
+        (('method = "gate:lora"', 'set = ["method.every=0"]'), "Gate: every is 0; it must be 2 or larger"),
+        (('method = "soma"', 'set = ["method.rank=1000"]'), "Soma: rank is 1000; a weight has 192 singular values"),
+        (('method = "gate:soma+bridge"',), "gate:soma+bridge"),
+    ],
+)
+def test_cells_that_cannot_be_built_are_refused_before_any_is_trained(
+    run_verb: Callable[..., Any], tmp_path: Path, lines: tuple[str, ...], said: str
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text("\n".join(('name = "mine"', 'bench = "synthetic-dg"', *lines)))
+    code, _, err = run_verb("sweep", file, "--work-dir", tmp_path / "runs", "--dry-run")
+    assert code == 2
+    assert str(file) in err
+    assert said in err
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_folder_of_a_different_sweep_is_refused(

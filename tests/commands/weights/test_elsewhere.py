@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hub_server import Hub, serve_hub, use_hub
+from safetensors.torch import save_file
 
 from rs_adapt.config.paths import shipped_weights_dir
 
@@ -190,3 +192,19 @@ def test_without_a_network_the_hub_is_named(
         assert code == 2
         assert "Cannot reach http://127.0.0.1:9 for hf:alice/vit" in err
     assert files(own_home) == []
+
+
+def test_a_file_of_another_model_is_not_taken_for_an_unpublished_one(
+    run: Any, entry: Any, tmp_path: Path, own_home: Path
+) -> None:
+    entry()
+    pack = tmp_path / "adapter.safetensors"
+    save_file({"adapter.layers.0.down": torch.zeros(2, 2)}, pack)
+    code, _, err = run("weights", "fetch", "other", "--from", pack)
+    assert code == 2
+    assert f"{pack} is not the published other.pt: not a DINOv2 ViT: its tensors are named adapter.layers.0.down" in err
+    # The nano's own tensors are narrower than those of a ViT-S.
+    code, _, err = run("weights", "fetch", "other", "--from", shipped_weights_dir() / "dinov2_nano.safetensors")
+    assert code == 2
+    assert "is not the published other.pt: expected 384 wide, 12 deep" in err
+    assert files(own_home / "weights") == []
