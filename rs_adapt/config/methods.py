@@ -209,7 +209,7 @@ def _peft(name: str) -> ConfigNode:
 
 
 def check_form(name: str, resolved: ConfigNode) -> None:
-    """Refuse a method that peft's options have made a different one than its name says: `peft:pissa` that starts as OLoRA.
+    """Refuse a method that options of peft make a different one than its name says: `peft:pissa` that starts as OLoRA.
 
     Args:
         name: Canonical name of a method of peft, gated or not.

@@ -89,7 +89,9 @@ class FoundSet:
 
     def says(self, split: Split) -> tuple[Key, ...]:
         """Return the path of the key that says that images of a split are read; empty if none does."""
-        for key in (*NAMES, *IMAGES):
+        lists = [splits_of(posixpath.basename(text)) for key in NAMES for text in texts_of(self.node.at(*key))]
+        # A list of the training images may lie beside a folder `trainval` that holds all of them.
+        for key in NAMES if any(lists) else (*NAMES, *IMAGES):
             for text in texts_of(self.node.at(*key)):
                 # A folder is a split by its whole name; a list of names by a word in its own.
                 found = splits_of(posixpath.basename(text)) if key in NAMES else splits_of_folders(text)

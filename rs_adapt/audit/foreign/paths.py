@@ -12,8 +12,9 @@ Split = Literal["train", "val", "test"]
 # A word of one or several splits: `train`, `validation`, `trainval`, `trainvaltest`.
 _SPLITS = re.compile(r"(?:train(?:ing)?|val(?:id(?:ation)?)?|test(?:ing)?)+")
 _ONE_SPLIT = re.compile(r"train|val|test")
-# Words that name a kind of file, not a region.
+# Words that name a kind of file or a part of a data set, not a region.
 _KIND = set("dir dirs ann anns annotation annotations label labels mask masks gt seg segs".split())
+_KIND |= set("area areas scene scenes block blocks sheet sheets fold folds".split())
 _KIND |= set("img imgs image images png jpg jpeg tif tiff patch patches tile tiles crop crops chip chips".split())
 # The same beside the name of a split (`train_aug`, `all_train_small`), and in the name of a list (`fold1.txt`).
 _BESIDE = set("aug augmented augmentation set sets split splits subset data dataset small mini full all clean".split())

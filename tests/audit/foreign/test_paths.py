@@ -33,6 +33,8 @@ def test_folders_are_splits_by_all_of_their_name() -> None:
         ("d/rural_train", "d/rural"),
         ("d/region1", "d/region_1"),
         ("d/train2017", "d"),
+        ("d/fold1/area_12/img", "d"),
+        ("d/urban_area/img", "d/urban"),
     ],
 )
 def test_the_region_of_a_folder(path: str, region: str) -> None:

@@ -69,6 +69,13 @@ def test_lists_that_differ_and_positions_that_differ_are_no_fault(write: Write) 
     assert serious(write(sets(first, later, TEST))) == []
 
 
+def test_lists_of_a_folder_that_holds_all_splits_speak_for_themselves(write: Write) -> None:
+    lists = [images("'trainval/img'", f"'{split}.txt'") for split in ("train", "val", "test")]
+    assert serious(write(sets(*lists, more=BEST))) == []
+    lists[0] = images("'trainval/img'", "'trainval.txt'")
+    assert serious(write(sets(*lists, more=BEST))) == ["warning validation-in-training"]
+
+
 def test_a_text_that_may_choose_images_is_a_doubt(write: Write) -> None:
     found = only(write(sets(TEST + ", area='north'", VAL, TEST)), "tile-in-train-and-val")
     assert (found.level, found.found.rpartition("; ")[2]) == ("warning", "area may choose others of it")
