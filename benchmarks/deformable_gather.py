@@ -1,13 +1,11 @@
-"""Deformable attention as one weighted gather beside that of transformers, which samples each level by itself.
+"""The deformable attention of `rs_adapt.heads.deformable_gather` beside that of transformers, which samples by level.
 
     OMP_NUM_THREADS=1 python benchmarks/deformable_gather.py --repeats 9
     OMP_NUM_THREADS=1 python benchmarks/deformable_gather.py --repeats 3 --head    # the whole head, without gradients
 
-The sizes are those of a layer of Mask2Former's pixel decoder: 8 heads of width 32, three levels, 4 points each. The
-gather is `embedding_bag` with weights: a row of the table is the value of a head at a cell, and each query adds 48 rows
-(levels, points and corners), weighted by attention and bilinear share. Forms take turns in one process; CPU seconds.
-
-Shapes: B images, S cells of all levels and as many queries, H heads, D width of a head, L levels, P points.
+The sizes are those of a layer of Mask2Former's pixel decoder: 8 heads of width 32, three levels, 4 points each, for
+images of 128, 256 and 512 px. Samples lie some cells around their query, and a few outside of the image. Forms take
+turns in one process; CPU seconds.
 """
 
 from __future__ import annotations
@@ -19,37 +17,15 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional
-from transformers.models.mask2former import modeling_mask2former
 from transformers.models.mask2former.modeling_mask2former import multi_scale_deformable_attention
 
-from rs_adapt.heads import Mask2FormerHead
+from rs_adapt.heads import Mask2FormerHead, deformable
+from rs_adapt.heads.deformable_gather import gather
 
-HEADS, WIDTH, POINTS = 8, 32, 4
-CASES = ((1, 16), (1, 32), (2, 32))
-
-
-def gather(
-    value_BSHD: Tensor, shapes: Sequence[tuple[int, int]], where_BSHLP2: Tensor, attention_BSHLP: Tensor
-) -> Tensor:
-    """Return what `multi_scale_deformable_attention` returns (B, S, H D), up to rounding."""
-    batch, cells, heads, width = value_BSHD.shape
-    table = value_BSHD.transpose(1, 2).reshape(batch * heads * cells, width)
-    base = (torch.arange(batch * heads, device=table.device) * cells).view(batch, 1, heads, 1)
-    rows, shares = [], []
-    for level, (height, wide) in enumerate(shapes):
-        x, y = where_BSHLP2[:, :, :, level].unbind(-1)
-        x, y = x * wide - 0.5, y * height - 0.5
-        left, top = x.floor(), y.floor()
-        right_share, down_share = x - left, y - top
-        for row, row_share in ((top.long(), 1 - down_share), (top.long() + 1, down_share)):
-            for column, column_share in ((left.long(), 1 - right_share), (left.long() + 1, right_share)):
-                inside = (column >= 0) & (column < wide) & (row >= 0) & (row < height)
-                rows.append(base + row.clamp(0, height - 1) * wide + column.clamp(0, wide - 1))
-                shares.append(attention_BSHLP[:, :, :, level] * row_share * column_share * inside)
-        base = base + height * wide
-    index, weight = (torch.stack(each, dim=-1).flatten(3).flatten(0, 2) for each in (rows, shares))
-    return functional.embedding_bag(index, table, mode="sum", per_sample_weights=weight).view(batch, cells, -1)
+HEADS, WIDTH, LEVELS, POINTS = 8, 32, 3, 4
+# Standard deviation of a sample's distance from its query, cells.
+SPREAD = 3.0
+CASES = ((1, 16), (2, 16), (1, 32), (2, 32), (1, 64), (2, 64))
 
 
 def measure_head(repeats: int) -> None:
@@ -63,7 +39,7 @@ def measure_head(repeats: int) -> None:
         masks = {}
         for _ in range(repeats + 1):
             for name, form in forms.items():
-                modeling_mask2former.multi_scale_deformable_attention = form
+                deformable.gather = form
                 start = time.process_time()
                 with torch.no_grad():
                     masks[name] = head(features)[1][-1]
@@ -77,6 +53,23 @@ def measure_head(repeats: int) -> None:
         )
 
 
+def make_inputs(batch: int, shapes: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return values (B, S, H, D), places (B, S, H, L, P, 2) and attention (B, S, H, L, P), which need gradients."""
+    generator = torch.Generator().manual_seed(0)
+    sides = [torch.arange(side) for shape in shapes for side in shape]
+    centres = [
+        torch.stack(torch.meshgrid((x + 0.5) / len(x), (y + 0.5) / len(y), indexing="xy"), dim=-1).view(-1, 2)
+        for y, x in zip(sides[::2], sides[1::2], strict=True)
+    ]
+    queries_S2 = torch.cat(centres)
+    sizes_L2 = torch.tensor([[wide, high] for high, wide in shapes])
+    offsets = torch.randn(batch, len(queries_S2), HEADS, LEVELS, POINTS, 2, generator=generator) * SPREAD
+    where = queries_S2[:, None, None, None] + offsets / sizes_L2[:, None]
+    value = torch.randn(batch, len(queries_S2), HEADS, WIDTH, generator=generator)
+    attention = torch.randn(batch, len(queries_S2), HEADS, LEVELS * POINTS, generator=generator).softmax(-1)
+    return value.requires_grad_(), where.requires_grad_(), attention.view(where.shape[:-1]).requires_grad_()
+
+
 def main() -> None:
     """Measure forward, and forward and backward, and print medians and the largest difference of the outputs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -88,12 +81,7 @@ def main() -> None:
         return
     for batch, side in CASES:
         shapes = [(side, side), (side // 2, side // 2), (side // 4, side // 4)]
-        cells = sum(height * wide for height, wide in shapes)
-        generator = torch.Generator().manual_seed(0)
-        value = torch.randn(batch, cells, HEADS, WIDTH, generator=generator, requires_grad=True)
-        where = (torch.rand(batch, cells, HEADS, 3, POINTS, 2, generator=generator) * 1.1 - 0.05).requires_grad_()
-        attention = torch.randn(batch, cells, HEADS, 3 * POINTS, generator=generator).softmax(-1)
-        attention = attention.view(batch, cells, HEADS, 3, POINTS).requires_grad_()
+        value, where, attention = make_inputs(batch, shapes)
         seconds: dict[str, list[float]] = {}
         outputs = {}
         for _ in range(args.repeats + 1):

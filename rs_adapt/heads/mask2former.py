@@ -18,6 +18,7 @@ from transformers.models.mask2former.modeling_mask2former import (
 )
 
 from rs_adapt.errors import ConfigError
+from rs_adapt.heads.deformable import DeformableAttention
 from rs_adapt.heads.mask2former_init import init_decoder, init_pixel_decoder
 from rs_adapt.heads.mask2former_names import convert_mmdet_names
 from rs_adapt.heads.mask_head import MaskHead, MaskSettings
@@ -128,6 +129,7 @@ class Mask2FormerHead(MaskHead):
         # Both decoders build their layers themselves, and another class of the same layer draws no second start.
         for layer in self.pixel_decoder.encoder.layers:
             layer.__class__ = _PixelLayer
+            layer.self_attn.__class__ = DeformableAttention
         for layer in self.decoder.layers:
             layer.__class__ = _QueryLayer
         init_pixel_decoder(self.pixel_decoder)
