@@ -10,8 +10,9 @@ Earth-Adapter with Mask2Former, unless options name others; steps of `gpu_speed/
 optimizer, without loader and hooks), plain forms of `gpu_speed/plain.py`. All forms have the same weights, images and
 draws and take turns in one process; times are CPU seconds of the process, since the wall clock of a busy machine says
 little. The ratio is that of the first form's median to a form's. `blocks-...` is ours with `runtime.compile=blocks`,
-`compiled-...` ours with the whole backbone compiled, `joined-...` see `gpu_speed`; `cast-bf16` is ours with frozen
-weights cast in every pass, `channels-last-fp32` ours with the head's convolutions in that layout. Of compiled forms,
+`compiled-...` ours with the whole backbone compiled, `joined-...` see `gpu_speed`; `gather-fp32` is ours with
+`runtime.deformable_gather`, `cast-bf16` ours with frozen weights cast in every pass, `channels-last-fp32` ours with the
+head's convolutions in that layout. Of compiled forms,
 the first two steps are stated beside, with the time of the compiler's processes: they compile, or read what an earlier
 run left in inductor's cache.
 
@@ -113,7 +114,7 @@ def build(form: str, args: argparse.Namespace) -> Trainer:
     work = Work(backbone=args.backbone, method=args.method, setting=args.setting, precision=precision)
     sizes = [f"bench.crop_px={args.crop_px}", f"bench.schedule.batch_size.{args.setting}={args.batch}"]
     ours, cfg = build_ours(work, device="cpu", toy=False, head=args.head, settings=[*sizes, *args.set])
-    if kind in ("plain", "compiled", "blocks", "joined"):
+    if kind in ("plain", "compiled", "blocks", "joined", "gather"):
         return build_form(kind, ours, cfg, generate=True)
     change: dict[str, Callable[[Any], None]] = {
         "ours": lambda model: None,

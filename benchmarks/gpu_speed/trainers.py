@@ -28,6 +28,7 @@ from rs_adapt.engine.compiling import compile_blocks, compiler_settings
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.recomputing import cast_weights_once
 from rs_adapt.engine.state import seed_iteration
+from rs_adapt.heads.deformable import DeformableAttention
 from rs_adapt.registry import MODELS, load_libraries
 
 BLOCK_PX = 16
@@ -119,7 +120,7 @@ def build_form(form: str, ours: Trainer, cfg: Any, *, generate: bool = False) ->
     """Return a different form of an untrained trainer, with copies of its weights and with the same images.
 
     Args:
-        form: `plain`, `compiled`, `blocks`, `graphs` or `joined`.
+        form: `plain`, `compiled`, `blocks`, `graphs`, `joined` or `gather`.
         ours: The trainer; it stays as it is.
         cfg: Its configuration.
         generate: Whether a compiled form has code of its own on a CPU, too.
@@ -131,6 +132,11 @@ def build_form(form: str, ours: Trainer, cfg: Any, *, generate: bool = False) ->
     elif form == "joined":
         model = copy.deepcopy(ours.model)
         model.__class__ = JoinedSelfTraining
+    elif form == "gather":
+        model = copy.deepcopy(ours.model)
+        for layer in model.modules():
+            if isinstance(layer, DeformableAttention):
+                layer.gathers = True
     elif form in ("blocks", "graphs"):
         model = copy.deepcopy(ours.model)
         # For the life of the process, which has several forms.

@@ -29,11 +29,13 @@ RUNTIME_DEFAULTS: Mapping[str, str | bool] = {
     # Products and steps of the optimizer are rounded as those of plain fp32.
     "tf32": False,
     "fused_adamw": False,
+    # The sums of Mask2Former's deformable attention are those of transformers.
+    "deformable_gather": False,
     # Batches are copied to a GPU from memory that can be moved.
     "pin_memory": False,
 }
 # Those of them that segmentation alone has.
-_OF_SEGMENTATION = ("base_precision", "sharding", "compile")
+_OF_SEGMENTATION = ("base_precision", "sharding", "compile", "deformable_gather")
 # Views of a tile whose probabilities are averaged at test time.
 Tta = Literal["flips", "d4", "scales"]
 NO_LOGGER = "none"

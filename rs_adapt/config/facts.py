@@ -266,6 +266,7 @@ class RuntimeFacts(TypedDict):
     compile: str
     tf32: bool
     fused_adamw: bool
+    deformable_gather: bool
     pin_memory: bool
 
 

@@ -21,7 +21,7 @@ from rs_adapt.engine.build import build_model
 from rs_adapt.engine.compiling import compiles_blocks
 from rs_adapt.engine.optim import autocast
 from rs_adapt.engine.parameters import build_on_meta
-from rs_adapt.engine.recomputing import recompute_blocks, store_base
+from rs_adapt.engine.recomputing import gather_attention, recompute_blocks, store_base
 from rs_adapt.errors import ConfigError, NonFiniteLoss
 from rs_adapt.progress import OnProgress
 from rs_adapt.registry import load_libraries
@@ -119,6 +119,7 @@ def build_candidates(cfgs: Mapping[str, ResolvedConfig], on_progress: OnProgress
             torch.manual_seed(cfg.randomness.seed)
             model = build_model(cfg)
             recompute_blocks(cfg, model)
+            gather_attention(cfg, model)
             store_base(cfg, model)
             _share_frozen(model, frozen)
             if batch is None:

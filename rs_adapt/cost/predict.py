@@ -20,7 +20,7 @@ from rs_adapt.cost.candidates import build_optimizer, random_crops
 from rs_adapt.cost.live_bytes import LiveBytes
 from rs_adapt.cost.valueless import assume_values, drop_values
 from rs_adapt.engine.parameters import build_on_meta
-from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks, store_base
+from rs_adapt.engine.recomputing import cast_weights_once, gather_attention, recompute_blocks, store_base
 from rs_adapt.errors import ConfigError
 from rs_adapt.registry import quiet_libraries
 from rs_adapt.strategies import SelfTraining
@@ -86,6 +86,7 @@ def predict_memory(
     with quiet_libraries():
         model = build_on_meta(cfg).train()
         recompute_blocks(cfg, model)
+        gather_attention(cfg, model)
         store_base(cfg, model)
         cast_weights_once(cfg, model)
         drop_values(model)

@@ -15,7 +15,7 @@ from rs_adapt.engine.environment import environment
 from rs_adapt.engine.initial import find_initial_weights
 from rs_adapt.engine.parameters import build_on_meta, count_parameters
 from rs_adapt.engine.parts import segmentor_of
-from rs_adapt.engine.recomputing import recompute_blocks, store_base
+from rs_adapt.engine.recomputing import gather_attention, recompute_blocks, store_base
 from rs_adapt.engine.registered import check_registered
 from rs_adapt.engine.results import tuned_values
 from rs_adapt.engine.sharding import check_sharding
@@ -69,6 +69,7 @@ def plan_training(
     data = data_check_of(cfg)(cfg, on_progress, is_resumed=resume)
     is_same = not resume or require_same_data(folder, data.digests)
     recompute_blocks(cfg, model)
+    gather_attention(cfg, model)
     check_sharding(cfg, model)
     store_base(cfg, model)
     check_compiled_blocks(cfg, model)

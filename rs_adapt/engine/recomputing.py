@@ -14,6 +14,7 @@ from rs_adapt.config.execution import BF16, FP32, LOW
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.sharding import shards_base
 from rs_adapt.errors import IncompatibleCell
+from rs_adapt.heads.deformable import DeformableAttention
 from rs_adapt.heads.recomputed import RecomputedLayer
 
 if TYPE_CHECKING:
@@ -45,6 +46,31 @@ def recompute_blocks(cfg: ResolvedConfig, model: nn.Module) -> None:
     for layer in model.modules():
         if isinstance(layer, RecomputedLayer):
             layer.recomputes = True
+
+
+def gather_attention(cfg: ResolvedConfig, model: nn.Module) -> None:
+    """Let Mask2Former's deformable attention add up its samples in one product, if `runtime.deformable_gather` is set.
+
+    It does so in training on a CPU in fp32. Numbers differ in their last digits.
+
+    Args:
+        cfg: The run.
+        model: Its model, as built.
+
+    Raises:
+        IncompatibleCell: The head has no such attention.
+    """
+    # Stored configurations may be older than the key.
+    if not cfg.runtime.get("deformable_gather"):
+        return
+    layers = [layer for layer in model.modules() if isinstance(layer, DeformableAttention)]
+    if not layers:
+        raise IncompatibleCell(
+            f"runtime.deformable_gather is about the deformable attention of mask2former, and the head {cfg.cell.head} "
+            "has none. Leave it out."
+        )
+    for layer in layers:
+        layer.gathers = True
 
 
 def store_base(cfg: ResolvedConfig, model: nn.Module) -> None:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from rs_adapt.engine.data_parallel import DataParallel
 from rs_adapt.engine.loaders import copy_without_waiting, ends_with_training
 from rs_adapt.engine.parts import segmentor_of, unwrapped
-from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks, store_base
+from rs_adapt.engine.recomputing import cast_weights_once, gather_attention, recompute_blocks, store_base
 from rs_adapt.engine.sharding import is_shard, shard_base, shards_base
 from rs_adapt.launching import end_with_parent
 from rs_adapt.processes import local_batch_size, rank_and_world_size, take_from_rank_zero
@@ -156,6 +156,7 @@ def build_runner(
     if pins:
         copy_without_waiting(runner.model)
     recompute_blocks(cfg, runner.model)
+    gather_attention(cfg, runner.model)
     cast_weights_once(cfg, runner.model)
     for hook in hooks:
         runner.register_hook(hook)

@@ -1,4 +1,4 @@
-"""The deformable attention of Mask2Former's pixel decoder, whose samples a CPU adds up by `gather`.
+"""The deformable attention of Mask2Former's pixel decoder, whose samples a CPU may add up by `gather` in training.
 
 Shapes: B images, S cells of all levels, Q queries, H heads, D width of a head, L levels, P points; T = L P.
 """
@@ -18,7 +18,13 @@ from rs_adapt.heads.deformable_gather import Shapes, can_gather, gather
 
 
 class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention):  # type: ignore[misc]
-    """The deformable attention of transformers, by `gather` where that is possible."""
+    """The deformable attention of transformers, to the last bit unless it gathers.
+
+    Attributes:
+        gathers: Whether `gather` adds up the samples in training, where that is possible; evaluations stay exact.
+    """
+
+    gathers = False
 
     def forward(
         self,
@@ -51,5 +57,6 @@ class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAtte
         sizes_L2 = torch.tensor([[wide, high] for high, wide in spatial_shapes_list], device=value.device)
         where_BQHLP2 = reference_points[:, :, None, :, None, :] + offsets_BQHLP2 / sizes_L2[:, None]
         tensors = value_BSHD, where_BQHLP2, attention_BQHT.view(samples)
-        attend = gather if can_gather(spatial_shapes_list, *tensors) else multi_scale_deformable_attention
+        gathers = self.gathers and self.training and can_gather(spatial_shapes_list, *tensors)
+        attend = gather if gathers else multi_scale_deformable_attention
         return self.output_proj(attend(value_BSHD, spatial_shapes_list, *tensors[1:])), tensors[2]

@@ -29,7 +29,7 @@ _PLACES = ("_dir", "_suffix", "file", "weights")
 # Keys that only training reads are left out; their values, which are not used, may name any class.
 _TRAINING_ONLY = {"optim", "optim_wrapper", "param_scheduler", "train_cfg", "train_dataloader", "default_hooks"}
 _TRAINING_ONLY |= {"custom_hooks", "env_cfg", "log_level", "log_processor", "visualizer"}
-_TRAINING_ONLY_RUNTIME = {"memory", "sharding", "base_precision", "fused_adamw", "pin_memory"}
+_TRAINING_ONLY_RUNTIME = {"memory", "sharding", "base_precision", "fused_adamw", "deformable_gather", "pin_memory"}
 # The end of a key: vectors of class names are in the pack.
 _TRAINING_ONLY_ENDS = {"text_weights"}
 

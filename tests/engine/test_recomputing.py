@@ -16,9 +16,10 @@ from rs_adapt.commands import main
 from rs_adapt.config.resolved import ResolvedConfig
 from rs_adapt.config.sameness import changed_settings, result_settings
 from rs_adapt.engine.parameters import build_on_meta
-from rs_adapt.engine.recomputing import cast_weights_once, recompute_blocks
+from rs_adapt.engine.recomputing import cast_weights_once, gather_attention, recompute_blocks
 from rs_adapt.errors import IncompatibleCell
 from rs_adapt.heads import Mask2FormerHead
+from rs_adapt.heads.deformable import DeformableAttention
 from rs_adapt.heads.recomputed import RecomputedLayer
 
 
@@ -35,6 +36,19 @@ def test_the_key_reaches_the_backbone_and_the_head() -> None:
         layers = [layer for layer in model.modules() if isinstance(layer, RecomputedLayer)]
         assert len(layers) == 15
         assert {layer.recomputes for layer in layers} == {recomputes}
+
+
+def test_the_attention_of_mask2former_gathers_where_it_is_set() -> None:
+    for value in (False, True):
+        cfg = _compose(f"runtime.deformable_gather={value}", head="mask2former")
+        model = build_on_meta(cfg)
+        gather_attention(cfg, model)
+        layers = [layer for layer in model.modules() if isinstance(layer, DeformableAttention)]
+        assert len(layers) == 6
+        assert {layer.gathers for layer in layers} == {value}
+    linear = _compose("runtime.deformable_gather=True", head="linear")
+    with pytest.raises(IncompatibleCell, match="deformable attention of mask2former, and the head linear has none"):
+        gather_attention(linear, build_on_meta(linear))
 
 
 def test_layers_of_mask2former_are_computed_again_with_equal_numbers() -> None:

@@ -117,7 +117,7 @@ def test_only_real_tensors_of_one_type_are_gathered() -> None:
         assert not can_gather(SHAPES, *(mode.from_tensor(each) for each in given))
 
 
-def test_the_head_gathers_on_a_cpu_and_predicts_what_transformers_does(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_head_gathers_in_training_where_it_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     head = Mask2FormerHead(
         in_channels=[8] * 4, num_classes=3, channels=32, num_queries=5, encoder_layers=2, decoder_layers=2,
@@ -131,7 +131,14 @@ def test_the_head_gathers_on_a_cpu_and_predicts_what_transformers_does(monkeypat
         return gather(*args)
 
     monkeypatch.setattr(deformable, "gather", counted)
-    classes, masks = head(features)
+    head(features)
+    assert not calls
+    for layer in head.pixel_decoder.encoder.layers:
+        layer.self_attn.gathers = True
+    with torch.no_grad():
+        head.eval()(features)
+    assert not calls
+    classes, masks = head.train()(features)
     assert len(calls) == 2
     for layer in head.pixel_decoder.encoder.layers:
         layer.self_attn.__class__ = Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention

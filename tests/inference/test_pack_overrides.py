@@ -31,7 +31,7 @@ def test_parts_of_paths_stay_below_the_data(place: str) -> None:
 def test_a_pack_may_say_how_it_was_trained() -> None:
     """How a machine held the training is no choice for the reader; what the run computes in is."""
     training = ["runtime.memory=low", "runtime.sharding=fsdp", "runtime.base_precision=bf16"]
-    training += ["runtime.fused_adamw=True", "runtime.pin_memory=True"]
+    training += ["runtime.fused_adamw=True", "runtime.deformable_gather=True", "runtime.pin_memory=True"]
     computing = ["runtime.precision=bf16", "runtime.tf32=True", "runtime.num_workers=0"]
     assert without_training([*training, *computing]) == computing
     assert find_refused_keys([*training, *computing]) == []
