@@ -27,8 +27,8 @@ custom_hooks = [dict(type="rs_adapt.MetricsHook"), dict(type="rs_adapt.Selection
 # base_precision: "bf16" stores the linear weights of a frozen ViT in bf16 alone, where precision is that too. memory:
 # "low" computes each ViT block again in the backward pass instead of saving what it needs. sharding: "fsdp" shards the
 # frozen base over the processes of a run (docs/guides/scale-out.md). compile: "blocks" generates code for the
-# blocks of the ViT. tf32, fused_adamw and deformable_gather change rounding; pin_memory concerns the way of batches to a
-# GPU (docs/guides/training-speed.md).
+# blocks of the ViT. tf32, fused_adamw and deformable_gather change rounding; pin_memory concerns the way of batches to
+# a GPU (docs/guides/training-speed.md).
 runtime = dict(
     precision="fp32",
     base_precision="fp32",
