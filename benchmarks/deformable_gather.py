@@ -1,7 +1,6 @@
 """The deformable attention of `rs_adapt.heads.deformable_gather` beside that of transformers, which samples by level.
 
     OMP_NUM_THREADS=1 python benchmarks/deformable_gather.py --repeats 9
-    OMP_NUM_THREADS=1 python benchmarks/deformable_gather.py --repeats 3 --head    # the whole head, without gradients
 
 The sizes are those of a layer of Mask2Former's pixel decoder: 8 heads of width 32, three levels, 4 points each, for
 images of 128, 256 and 512 px. Samples lie some cells around their query, and a few outside of the image. Forms take
@@ -19,38 +18,12 @@ import torch
 from torch import Tensor
 from transformers.models.mask2former.modeling_mask2former import multi_scale_deformable_attention
 
-from rs_adapt.heads import Mask2FormerHead, deformable
 from rs_adapt.heads.deformable_gather import gather
 
 HEADS, WIDTH, LEVELS, POINTS = 8, 32, 3, 4
 # Standard deviation of a sample's distance from its query, cells.
 SPREAD = 3.0
 CASES = ((1, 16), (2, 16), (1, 32), (2, 32), (1, 64), (2, 64))
-
-
-def measure_head(repeats: int) -> None:
-    """Print medians of the head's forward pass with either form, for images of 256 px and features of a ViT-S."""
-    torch.manual_seed(0)
-    head = Mask2FormerHead(in_channels=[384] * 4, num_classes=7).eval()
-    forms = {"levels": multi_scale_deformable_attention, "gather": gather}
-    for batch in (1, 2):
-        features = tuple(torch.randn(batch, 384, 256 // stride, 256 // stride) for stride in (4, 8, 16, 32))
-        seconds: dict[str, list[float]] = {name: [] for name in forms}
-        masks = {}
-        for _ in range(repeats + 1):
-            for name, form in forms.items():
-                deformable.gather = form
-                start = time.process_time()
-                with torch.no_grad():
-                    masks[name] = head(features)[1][-1]
-                seconds[name].append(time.process_time() - start)
-        levels, gathered = (statistics.median(seconds[name][1:]) for name in forms)
-        difference = float((masks["levels"] - masks["gather"]).abs().max())
-        print(
-            f"head, {batch} image(s): {levels:.2f} -> {gathered:.2f} s ({levels / gathered:.2f}), logits up to "
-            f"{float(masks['levels'].abs().max()):.1f} differ by up to {difference:.0e}",
-            flush=True,
-        )
 
 
 def make_inputs(batch: int, shapes: Sequence[tuple[int, int]]) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,11 +47,7 @@ def main() -> None:
     """Measure forward, and forward and backward, and print medians and the largest difference of the outputs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=9)
-    parser.add_argument("--head", action="store_true", help="measure the whole head instead")
     args = parser.parse_args()
-    if args.head:
-        measure_head(args.repeats)
-        return
     for batch, side in CASES:
         shapes = [(side, side), (side // 2, side // 2), (side // 4, side // 4)]
         value, where, attention = make_inputs(batch, shapes)

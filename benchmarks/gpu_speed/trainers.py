@@ -28,7 +28,7 @@ from rs_adapt.engine.compiling import compile_blocks, compiler_settings
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.recomputing import cast_weights_once
 from rs_adapt.engine.state import seed_iteration
-from rs_adapt.heads.deformable import DeformableAttention
+from rs_adapt.heads.deformable import let_gather
 from rs_adapt.registry import MODELS, load_libraries
 
 BLOCK_PX = 16
@@ -134,9 +134,7 @@ def build_form(form: str, ours: Trainer, cfg: Any, *, generate: bool = False) ->
         model.__class__ = JoinedSelfTraining
     elif form == "gather":
         model = copy.deepcopy(ours.model)
-        for layer in model.modules():
-            if isinstance(layer, DeformableAttention):
-                layer.gathers = True
+        let_gather(model)
     elif form in ("blocks", "graphs"):
         model = copy.deepcopy(ours.model)
         # For the life of the process, which has several forms.

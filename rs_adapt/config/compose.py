@@ -146,9 +146,7 @@ def _resolve(
         tree["bench"] = {**tree["bench"], "prepare": {**tree["bench"]["prepare"], "train_labels": "target"}}
     merged = cast("MergedTree", tree)
     resolved = wiring_of(merged)(merged, cell, data_root=data_root, work_dir=work_dir, weights=weights)
-    strict.refuse_names(full_texts)
-    if cell.method.removeprefix(methods.GATE).startswith(f"{methods.PEFT}:") and "+" not in cell.method:
-        methods.check_form(cell.method, resolved)
+    methods.check_form(cell.method, resolved)
     for override in late:
         if not strict.has(resolved, override.key):
             strict.refuse_unknown(override.key, [tree, resolved])

@@ -212,13 +212,15 @@ def check_form(name: str, resolved: ConfigNode) -> None:
     """Refuse a method that options of peft make a different one than its name says: `peft:pissa` that starts as OLoRA.
 
     Args:
-        name: Canonical name of a method of peft, gated or not.
+        name: Canonical name of the method; forms within stacks are not looked at.
         resolved: The resolved configuration.
 
     Raises:
         ConfigError: An option that makes the method has another value.
     """
-    kind = name.rpartition(":")[2]
+    library, _, kind = (name[len(GATE) :] if _is_gated(name) else name).partition(":")
+    if library != PEFT or "+" in kind:
+        return
     facts = _peft_file()["method"]["kinds"][kind]
     adapter = segmentor_config(resolved)["backbone"]["adapter"]
     options = (adapter["host"] if _is_gated(name) else adapter)["options"]

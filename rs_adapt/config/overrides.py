@@ -28,7 +28,7 @@ _OPTION_FOR = {
     "custom_imports": "modules are registered by rs-adapt",
     "prepared_dir": "use RS_ADAPT_HOME, below which tiles are prepared",
 }
-# Names that state what is run.
+# Names that state what is run, in reports and packs.
 _NAMED_BY = {f"{axis}.name": f"--{axis}" for axis in ("bench", "protocol", "strategy", "method", "backbone", "head")}
 _NAMED_BY |= {"bench.direction": "--direction", "bench.family": "--bench", "protocol.version": "--protocol"}
 _ADAPTER = "model.backbone.adapter."
@@ -64,7 +64,7 @@ def parse(items: Sequence[str]) -> list[Override]:
     """Return overrides from `key=value` texts.
 
     Raises:
-        ConfigError: A text has no `=` or no key, or there is a separate option for its key.
+        ConfigError: A text has no `=` or no key, or there is a separate option for its key or for what it names.
     """
     parsed = []
     for item in items:
@@ -75,24 +75,14 @@ def parse(items: Sequence[str]) -> list[Override]:
         option = _OPTION_FOR.get(key.split(".")[0])
         if option:
             raise ConfigError(f"--set cannot change {key!r}: {option}.")
-        parsed.append(Override(key=key, text=text, value=_literal(text)))
-    return parsed
-
-
-def refuse_names(texts: Sequence[str]) -> None:
-    """Refuse overrides of names, which reports and packs state for what was run.
-
-    Raises:
-        ConfigError: Names the key and the option that chooses such a value.
-    """
-    for text in texts:
-        key, _, value = text.partition("=")
-        if (key := key.strip()) in _NAMED_BY:
+        if key in _NAMED_BY:
             # A received pack may name anything: a name that leads out of a folder is reported as such.
-            path_name(value.strip().strip(_QUOTES), what=key)
+            path_name(text.strip(_QUOTES), what=key)
             raise ConfigError(
                 f"--set cannot change {key!r}: it names what is run, and would not change it. Use {_NAMED_BY[key]}."
             )
+        parsed.append(Override(key=key, text=text, value=_literal(text)))
+    return parsed
 
 
 def for_packs(texts: Sequence[str]) -> list[str]:

@@ -14,7 +14,7 @@ from rs_adapt.config.execution import BF16, FP32, LOW
 from rs_adapt.engine.parts import segmentor_of
 from rs_adapt.engine.sharding import shards_base
 from rs_adapt.errors import IncompatibleCell
-from rs_adapt.heads.deformable import DeformableAttention
+from rs_adapt.heads.deformable import let_gather
 from rs_adapt.heads.recomputed import RecomputedLayer
 
 if TYPE_CHECKING:
@@ -63,14 +63,11 @@ def gather_attention(cfg: ResolvedConfig, model: nn.Module) -> None:
     # Stored configurations may be older than the key.
     if not cfg.runtime.get("deformable_gather"):
         return
-    layers = [layer for layer in model.modules() if isinstance(layer, DeformableAttention)]
-    if not layers:
+    if not let_gather(model):
         raise IncompatibleCell(
             f"runtime.deformable_gather is about the deformable attention of mask2former, and the head {cfg.cell.head} "
             "has none. Leave it out."
         )
-    for layer in layers:
-        layer.gathers = True
 
 
 def store_base(cfg: ResolvedConfig, model: nn.Module) -> None:

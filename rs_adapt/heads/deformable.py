@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers.models.mask2former.modeling_mask2former import (
     Mask2FormerPixelDecoderEncoderMultiscaleDeformableAttention,
     multi_scale_deformable_attention,
@@ -35,7 +35,7 @@ class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAtte
         position_embeddings: Tensor,
         reference_points: Tensor,
         spatial_shapes_list: Shapes,
-        **_unused: Any,
+        **others: Any,
     ) -> tuple[Tensor, Tensor]:
         """Return the output (B, Q, H D) and the attention (B, Q, H, L, P).
 
@@ -46,7 +46,19 @@ class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAtte
             position_embeddings: Positions of the queries (B, Q, H D).
             reference_points: Where each query is on each level (B, Q, L, 2), x and y from 0 to 1.
             spatial_shapes_list: Height and width of each level.
+            others: What transformers' own form takes besides.
         """
+        if not (self.gathers and self.training):
+            plain: tuple[Tensor, Tensor] = super().forward(
+                hidden_states,
+                attention_mask=attention_mask,
+                encoder_hidden_states=encoder_hidden_states,
+                position_embeddings=position_embeddings,
+                reference_points=reference_points,
+                spatial_shapes_list=spatial_shapes_list,
+                **others,
+            )
+            return plain
         queries = hidden_states + position_embeddings
         batch, count, _ = queries.shape
         samples = (batch, count, self.n_heads, self.n_levels, self.n_points)
@@ -57,6 +69,13 @@ class DeformableAttention(Mask2FormerPixelDecoderEncoderMultiscaleDeformableAtte
         sizes_L2 = torch.tensor([[wide, high] for high, wide in spatial_shapes_list], device=value.device)
         where_BQHLP2 = reference_points[:, :, None, :, None, :] + offsets_BQHLP2 / sizes_L2[:, None]
         tensors = value_BSHD, where_BQHLP2, attention_BQHT.view(samples)
-        gathers = self.gathers and self.training and can_gather(spatial_shapes_list, *tensors)
-        attend = gather if gathers else multi_scale_deformable_attention
+        attend = gather if can_gather(spatial_shapes_list, *tensors) else multi_scale_deformable_attention
         return self.output_proj(attend(value_BSHD, spatial_shapes_list, *tensors[1:])), tensors[2]
+
+
+def let_gather(model: nn.Module) -> bool:
+    """Let every such attention of a model gather in training; return whether there is one."""
+    layers = [layer for layer in model.modules() if isinstance(layer, DeformableAttention)]
+    for layer in layers:
+        layer.gathers = True
+    return bool(layers)

@@ -11,13 +11,15 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from rs_adapt.config.methods import is_composite
+from rs_adapt.config.methods import GATE
 
 if TYPE_CHECKING:
     from rs_adapt.config.resolved import ResolvedConfig
 
 _OF_THE_MODEL = ("method.", "model.", "head.")
 _ADAPTERS = "rs_adapt.Peft"
+# Models that were built, as their configurations print them.
+_BUILT: set[str] = set()
 # Refuses a composed cell, with the `key=value` texts that its sweep sets.
 CheckCell: TypeAlias = "Callable[[ResolvedConfig, Sequence[str]], None]"
 
@@ -48,11 +50,17 @@ def check_builds(cfg: ResolvedConfig, texts: Sequence[str]) -> None:
         ConfigError: A class refuses its arguments.
     """
     changes = any(text.partition("=")[0].strip().startswith(_OF_THE_MODEL) for text in texts)
-    if changes or ("+" in cfg.cell.method and is_composite(cfg.cell.method)) or cfg.cell.method.startswith("gate:"):
+    if not changes and "+" not in cfg.cell.method and not cfg.cell.method.startswith(GATE):
+        return
+    model = str(cfg.model)
+    # Cells that differ in their seed have one model.
+    if model not in _BUILT:
+        from rs_adapt.engine.parameters import build_on_meta
         from rs_adapt.engine.registered import check_registered
 
         check_registered(texts)
-        _build(_Model(cfg))
+        build_on_meta(cfg)
+        _BUILT.add(model)
 
 
 def _find(node: Any) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -72,24 +80,3 @@ def _check(kind: str, options_json: str) -> None:
 
     # None stands for a value that follows from the width, which is for the adapter to find.
     make_config(kind, {name: value for name, value in json.loads(options_json).items() if value is not None})
-
-
-class _Model:
-    """A configuration that equals another with the same model: cells that differ in their seed are built once."""
-
-    def __init__(self, cfg: ResolvedConfig) -> None:
-        self.cfg = cfg
-        self._text = str(cfg.model)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Model) and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
-@functools.lru_cache(maxsize=1024)
-def _build(model: _Model) -> None:
-    from rs_adapt.engine.parameters import build_on_meta
-
-    build_on_meta(model.cfg)

@@ -138,11 +138,11 @@ def _concerns(pipeline: str, role: Role) -> bool:
 def _parts(node: Node, outer_root: str | None) -> tuple[Part, ...]:
     roots = texts_of(node.at("data_root")) or ([outer_root] if outer_root else [""])
     stated = next((texts for key in IMAGES if (texts := texts_of(node.at(*key)))), _other_images(node))
-    lists = [(text, key) for key in NAMES for text in texts_of(node.at(*key))]
+    lists = [text for key in NAMES for text in texts_of(node.at(*key))]
     parts = []
     for base in roots:
         folders = [_joined(base, path) for path in stated or [""]]
-        names = [(posixpath.normpath(_joined(base, text)), text) for text, _ in lists] or [("", "")]
+        names = [(posixpath.normpath(_joined(base, text)), text) for text in lists] or [("", "")]
         # Lists of one length belong together one by one, as mmsegmentation pairs them.
         paired = len(folders) == len(names) > 1
         pairs = zip(folders, names, strict=True) if paired else ((one, name) for one in folders for name in names)

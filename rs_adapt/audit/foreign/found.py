@@ -140,7 +140,7 @@ class FoundSets:
         """`da` with a set of the target in training; `dg` where regions are trained on and others scored; else `ss`."""
         if self.of("target"):
             return "da"
-        trained = {home for one in self.of("labelled") for home in one.homes}
+        trained = self._homes("labelled")
         elsewhere = any(one.homes and not related(one.homes, trained) for one in self.scored)
         return "dg" if trained and elsewhere else "ss"
 
@@ -148,23 +148,28 @@ class FoundSets:
         """Return whether a scored set belongs to another region than those with labels in training."""
         if self.setting == "ss" or not found.homes:
             return False
-        if not related(found.homes, (home for one in self.of("labelled") for home in one.homes)):
+        if not related(found.homes, self._homes("labelled")):
             return True
         # One folder may hold both regions, and lists tell them apart.
         homes = found.listed_homes
         if self.setting != "da" or homes == found.homes:
             return False
-        trained = {home for one in self.of("labelled") for home in one.listed_homes}
-        targets = {home for one in self.of("target") for home in one.listed_homes}
-        return related(homes, targets) and not related(homes, trained)
+        return related(homes, self.listed_homes("target")) and not related(homes, self.listed_homes("labelled"))
 
     def of_either(self, found: FoundSet) -> bool:
         """Return whether a scored set may be of the source or of the target: both lie where it does."""
         if self.setting != "da" or self.of_target(found):
             return False
-        sides = [{home for one in self.of(role) for home in one.listed_homes} for role in SIDES]
+        sides = [self.listed_homes(role) for role in SIDES]
         apart = all(sides) and not sides[0] & sides[1]
         return apart and all(related(found.listed_homes, side) for side in sides)
+
+    def listed_homes(self, role: Role) -> set[str]:
+        """Return the regions of the sets of a role, told apart by lists too."""
+        return {home for one in self.of(role) for home in one.listed_homes}
+
+    def _homes(self, role: Role) -> set[str]:
+        return {home for one in self.of(role) for home in one.homes}
 
 
 def texts_of(node: Node | None) -> list[str]:

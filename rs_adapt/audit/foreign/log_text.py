@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from rs_adapt import limits
-from rs_adapt.documents import read_bytes
+from rs_adapt.documents import DocumentError, parse_json, read_bytes
 from rs_adapt.errors import ConfigError
 
 # The console leaves the year out; mmcv's logs have milliseconds.
@@ -76,8 +75,8 @@ def other_dumps(found: list[tuple[int, str]]) -> tuple[int, ...]:
 def _is_json_log(text: str) -> bool:
     first = next((line for line in text.split("\n") if line.strip()), "")
     try:
-        content = json.loads(first)
-    except (ValueError, RecursionError):
+        content = parse_json(first, allow_nan=True)
+    except DocumentError:
         return False
     return isinstance(content, dict) and bool(_LOGGED & content.keys())
 

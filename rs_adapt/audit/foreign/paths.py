@@ -19,10 +19,8 @@ _KIND |= set("img imgs image images png jpg jpeg tif tiff patch patches tile til
 # The same beside the name of a split (`train_aug`, `all_train_small`), and in the name of a list (`fold1.txt`).
 _BESIDE = set("aug augmented augmentation set sets split splits subset data dataset small mini full all clean".split())
 _BESIDE |= set("resized cropped extra new final sub random rand shuffled part half quarter".split())
-_OF_LISTS = _BESIDE | set(
-    "txt csv json lst list lists file files name names id ids index fold labeled labelled".split()
-)
-_OF_LISTS |= set("unlabeled unlabelled".split())
+_OF_LISTS = _KIND | _BESIDE | set("txt csv json lst list lists file files name names id ids index".split())
+_OF_LISTS |= set("labeled labelled unlabeled unlabelled".split())
 
 
 def words(text: str) -> list[str]:
@@ -52,7 +50,7 @@ def splits_of_folders(path: str) -> set[Split]:
 
 def home(path: str) -> str:
     """Return the region that a folder of images belongs to: its path without the words of splits and kinds of files."""
-    return "/".join(filter(None, (_region(part, _KIND) for part in path.split("/"))))
+    return "/".join(filter(None, map(_region, path.split("/"))))
 
 
 def home_of_list(path: str) -> str:
@@ -61,9 +59,7 @@ def home_of_list(path: str) -> str:
     Numbers are folds and shares here.
     """
     stem = posixpath.basename(path)
-    return "_".join(
-        word for word in words(stem) if not (word.isdecimal() or word in _KIND | _OF_LISTS or _is_split(word))
-    )
+    return "_".join(word for word in words(stem) if not (word.isdecimal() or word in _OF_LISTS or _is_split(word)))
 
 
 def related(homes: Iterable[str], others: Iterable[str]) -> bool:
@@ -77,12 +73,12 @@ def inside(path: str, folder: str) -> bool:
     return path.startswith(f"{folder.rstrip('/')}/")
 
 
-def _region(part: str, kinds: set[str]) -> str:
+def _region(part: str) -> str:
     names = words(part)
     named = any(_is_split(word) for word in names)
     # Beside a split or a kind of file, a number is a size, a year or a part of the same set.
-    plain = named or any(word in kinds for word in names)
-    skipped = kinds | _BESIDE if named else kinds
+    plain = named or any(word in _KIND for word in names)
+    skipped = _KIND | _BESIDE if named else _KIND
     return "_".join(word for word in names if not (_is_split(word) or word in skipped or (plain and word.isdecimal())))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from rs_adapt.audit.foreign.found import FoundSet, FoundSets, Role
 from rs_adapt.audit.foreign.node import Site
-from rs_adapt.audit.foreign.overlap import Overlap
 from rs_adapt.audit.foreign.paths import Split, inside, related
 from rs_adapt.audit.foreign.steps import Step
 from rs_adapt.audit.lint.finding import Hit, Level
@@ -25,9 +24,8 @@ def target_labels_in_training(subject: ForeignSubject) -> Iterator[Hit]:
 
 def _learnt_with_labels(sets: FoundSets) -> Iterator[Hit]:
     for found in sets.of("labelled"):
-        read = next((pair for target in sets.of("target") if (pair := _labels_of(found, target, sets))), None)
-        if read:
-            target, text, level = read
+        reads = [(target, read) for target in sets.of("target") if (read := _labels_of(found, target, sets))]
+        for target, (text, level) in reads[:1]:
             yield Hit(
                 level=level,
                 key=found.key,
@@ -39,18 +37,18 @@ def _learnt_with_labels(sets: FoundSets) -> Iterator[Hit]:
             )
 
 
-def _labels_of(found: FoundSet, target: FoundSet, sets: FoundSets) -> tuple[FoundSet, str, Level] | None:
+def _labels_of(found: FoundSet, target: FoundSet, sets: FoundSets) -> tuple[str, Level] | None:
     """Return what a set with labels reads of the target; None where it reads nothing of it."""
-    regions = {home for one in sets.of("labelled") for home in one.listed_homes}
+    regions = sets.listed_homes("labelled")
     # In one region, some labelled images among the unlabelled ones are what semi-supervised training is.
     semi = not found.is_source and related(target.listed_homes, regions) and len(regions) < 2
     shared = found.common(target)
     if shared and not (semi and set(found.parts) != set(target.parts)):
         doubt = f", unless {' or '.join(shared.doubt)} chooses others of it" if shared.doubt else ""
-        return target, f"{shared.shown}{doubt}", "warning" if doubt else "error"
+        return f"{shared.shown}{doubt}", "warning" if doubt else "error"
     homes = [(one, other) for one in found.listed_homes for other in target.listed_homes]
     if not semi and any(one == other or inside(one, other) for one, other in homes):
-        return target, f"{found.shown}, which is by its path of the region of {target.shown}", "warning"
+        return f"{found.shown}, which is by its path of the region of {target.shown}", "warning"
     return None
 
 
@@ -152,7 +150,9 @@ def val_is_test(subject: ForeignSubject) -> Iterator[Hit]:
     key, node = subject.sets.loaders[role]
     site = next((one.place for one in test or val if one.place.changes), node.site)
     all_of_it = all(any((common := one.common(other)) and common.whole for other in val) for one in test)
-    read = dict.fromkeys(found.shown for found in test or val) if all_of_it else dict.fromkeys(map(_shown, shared))
+    read = (
+        dict.fromkeys(found.shown for found in test or val) if all_of_it else dict.fromkeys(one.shown for one in shared)
+    )
     shown = " and ".join(read)
     both = f"val and test both read {shown}" if test else f"there is no test set beside val, {shown}"
     if subject.choices:
@@ -198,10 +198,6 @@ def selection_on_target_labels(subject: ForeignSubject) -> Iterator[Hit]:
             else "If it is of the target, the checkpoint is chosen by target labels, which adaptation does not have.",
             remedy="Report the last weights, or choose on tiles of the source.",
         )
-
-
-def _shown(shared: Overlap) -> str:
-    return shared.shown
 
 
 def _loads_labels(step: Step) -> bool:
