@@ -35,6 +35,7 @@ SHIPPED = {
     "ov_synthetic": 9,
     "paper_da": 192,
     "paper_dg": 192,
+    "peft_kinds": 81,
     "strategies_dubai": 39,
     "strategies_synthetic": 39,
     "synthetic_all": 24,
