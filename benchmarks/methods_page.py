@@ -59,7 +59,7 @@ settings of the method's file in `configs/method/`. `hclip-both` sits in both to
 
 """
 NOT_BUILT = """
-## Not built
+## Methods that are not built
 
 FADA (NeurIPS 2024) and SET (ACM MM 2024) split Rein-like tokens by frequency, with Haar wavelets and with Fourier
 transforms. That is all we know of them. We do not know what the tokens do with the parts, their sizes or their
