@@ -37,33 +37,34 @@ HOOKS = {
 }
 INTRO = """# Methods
 
-The values of `--method`. This page is written from the code by `make docs`, and a test compares the two.
+This page lists the values of `--method`. It is generated from the code by `make docs`, and a test compares the two.
 
 | kind | names |
 |---|---|
 | bounds | `frozen`, `full` |
 | between the blocks | `earth-adapter`, `rein`, `bridge` |
-| tokens | `vpt`, `dcpl`, `qnet` |
-| bottlenecks | `adapter` (Houlsby), `adaptformer`, `cobot` (on another method) |
-| changes of weights | `lora`, `soma`, `recycle-lora`, `flora`, `sam-parser`, `hclip`, `hclip-both`, `bitfit`, `norm` |
-| of [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:dora`, `peft:pissa`, see below |
+| prompt tokens | `vpt`, `dcpl`, `qnet` |
+| bottlenecks | `adapter` (Houlsby), `adaptformer`, `cobot` (on top of a different method) |
+| weight changes | `lora`, `soma`, `recycle-lora`, `flora`, `sam-parser`, `hclip`, `hclip-both`, `bitfit`, `norm` |
+| [peft](https://github.com/huggingface/peft) (`pip install '.[peft]'`) | `peft:dora`, `peft:pissa`, more below |
 | stacks | names joined by `+`, such as `lora+earth-adapter` |
 | gates | `gate:` before a method or a stack: `gate:lora+adaptformer`; `crossearth-gate`, `crossearth-gate-off` |
 
-All of them pass one contract: what trains is what is counted, saved, averaged by a teacher and resumed, on any ViT and
-grid. Those that change weights can be folded into a plain backbone (`rs-adapt export --merge`). All train under one
-recipe (`configs/method/_recipe.py`).
+All methods fulfil one contract: exactly the parameters that train are counted, saved, averaged by a teacher and
+resumed, on any ViT and grid. Methods that change weights can be merged into a plain backbone
+(`rs-adapt export --merge`). All train under one recipe (`configs/method/_recipe.py`).
 
-In the table below, parameters are those of the adapter for DINOv2 S, B and L with the settings of its file in
-`configs/method/`, without the decode head. `hclip-both` sits in both towers of CLIP; its count is that with ViT-B/16.
+The table gives the number of parameters of each adapter, without the decode head, for DINOv2 S, B and L and with the
+settings of the method's file in `configs/method/`. `hclip-both` sits in both towers of CLIP; its count is for ViT-B/16.
 
 """
 NOT_BUILT = """
-## Not built
+## Methods that are not built
 
 FADA (NeurIPS 2024) and SET (ACM MM 2024) split Rein-like tokens by frequency, with Haar wavelets and with Fourier
-transforms. That is all that is known here: not what tokens do with the parts, nor sizes, nor starts, so a method of
-these names would be a guess. `earth-adapter` splits features by frequency, and `rein` has the tokens.
+transforms. That is all we know of them. We do not know what the tokens do with the parts, their sizes or their
+initialisation, so a method of either name would be a guess. `earth-adapter` splits features by frequency, and `rein`
+has the tokens.
 """
 
 
@@ -176,7 +177,7 @@ def _without_adapter(files: dict[str, Any]) -> str:
             what = (
                 f"the whole backbone trains, at {rate} times the learning rate of the head"
                 if rate
-                else "the head alone trains"
+                else "only the head trains"
             )
             lines.append(f"`{name}`: {what}.")
     return "\n".join(lines) + "\n\n"
@@ -190,8 +191,8 @@ def _section(title: str, cls: type[Adapter]) -> str:
         kinds: dict[str, list[str]] = {}
         for kind, reason in read_file("method", "peft")["method"]["refused"].items():
             kinds.setdefault(reason, []).append(f"`{kind}`")
-        listed = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in kinds.items())
-        body += f"\n\nTuners of peft that are no methods here: {listed}."
+        listed = "\n".join(f"- {', '.join(names)}: {reason}." for reason, names in kinds.items())
+        body += f"\n\nTuners of peft that are not methods here:\n\n{listed}"
     body = re.sub(r"https://[\w./-]*\w", r"<\g<0>>", body)
     unmergeable = getattr(cls, "unmergeable", None)
     why = f"\n\nDoes not merge: {unmergeable}." if unmergeable else ""

@@ -17,19 +17,19 @@ method = dict(
     # Tuners of peft that are no methods here, each with the reason.
     refused=dict(
         adaption_prompt="it puts prompts into the attention of language models: --method vpt has prompts",
-        adamss="it needs scikit-learn, with which it was not tried here",
-        cartridge="it trains a cache of keys and values of a language model",
+        adamss="it needs scikit-learn and was not tried with it here",
+        cartridge="it trains the key-value cache of a language model",
         cpt="it puts prompts before the words of a language model: --method vpt has prompts",
-        frod="its fixed factors are found in all blocks together, for minutes at every start, and are not saved",
+        frod="its fixed factors take minutes to compute over all blocks at every start, and are not saved",
         ln_tuning="it trains norms: --method norm does that",
         multitask_prompt_tuning="it puts prompts before the words of a language model: --method vpt has prompts",
         p_tuning="it puts prompts before the words of a language model: --method vpt has prompts",
         poly="it needs the number of a task with every image",
-        prefix_tuning="it trains a cache of keys and values of a language model",
+        prefix_tuning="it trains the key-value cache of a language model",
         prompt_tuning="it puts prompts before the words of a language model: --method vpt has prompts",
         shadow="it runs a second language model beside the first",
-        trainable_tokens="it trains rows of a table of word embeddings",
-        xlora="it mixes LoRA adapters that are trained already",
+        trainable_tokens="it trains rows of a word embedding table",
+        xlora="it mixes LoRA adapters that are already trained",
     ),
     # `tuner`: the method of peft that the options set up, where its name is another; `form`: the options that make it.
     kinds=dict(

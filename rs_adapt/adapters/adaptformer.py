@@ -85,17 +85,17 @@ class AdaptFormer(WrappingAdapter):
     """AdaptFormer (Chen et al., NeurIPS 2022, https://arxiv.org/abs/2205.13535).
 
     `x <- x + mlp(norm2(x)) + s up(drop(relu(down(x))))`. `up` starts at zero, so the features start as the frozen ones.
-    Trained: `2 D R + R + D` a block.
+    Trained: `2 D R + R + D` per block.
 
-    The branch sees the stream before the norm (`tap="pre_norm"`, the paper's) or after it; DINOv2 multiplies the MLP's
-    output by LayerScale, which the branch bypasses as in a ViT without it (`after_layerscale=False` puts the branch
-    before LayerScale). Some code wraps a block's MLP; that is `tap="post_norm", after_layerscale=False`.
-    `activation="gelu"` replaces the ReLU.
+    The branch reads the residual stream before the norm (`tap="pre_norm"`, as in the paper) or after it
+    (`tap="post_norm"`). DINOv2 multiplies the MLP's output by LayerScale; the branch bypasses it, as if the ViT had
+    none (`after_layerscale=False` puts the branch before LayerScale). Some code wraps the MLP of a block instead;
+    `tap="post_norm", after_layerscale=False` is equivalent. `activation="gelu"` replaces the ReLU.
     """
 
     identity_at_init: bool = True
     zero_grad_at_init: tuple[str, ...] = (".down.",)
-    unmergeable: str | None = "its branch has an activation in between, so no weight does the same"
+    unmergeable: str | None = "its branch contains an activation, so no single weight can replace it"
 
     def __init__(
         self,

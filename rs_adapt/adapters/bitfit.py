@@ -36,10 +36,10 @@ class BiasChange(LayerChange):
 class BitFit(WrappingAdapter):
     """BitFit (Ben Zaken et al., ACL 2022, https://arxiv.org/abs/2106.10199): the biases train.
 
-    Trained: the biases of patch embedding, q, v, out, both norms and the MLP. Mergeable.
+    Trained: the biases of the patch embedding, q, v, out, both norms and the MLP. Mergeable.
 
-    Departs from the paper in: the bias of the keys stays, as it adds the same to all scores of a query and so cancels
-    in the softmax.
+    Departs from the paper: the bias of the keys stays frozen, because it adds the same amount to all scores of a query
+    and so cancels in the softmax.
     """
 
     identity_at_init: bool = True

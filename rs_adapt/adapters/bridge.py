@@ -50,18 +50,19 @@ class Bridge(Adapter):
     """Bridge: image-conditioned tokens (IEEE TGRS 2026, https://doi.org/10.1109/TGRS.2026.3673710).
 
     `x_l <- x_l + softmax(x_l K_l^T / sqrt(D)) (K_l W + w)`, `K_l = (T_l + A_l) U + u`,
-    `A_l = softmax(T_l Q (s K)^T / sqrt(C)) s V`: M learnt tokens T_l a block read the cells s of a convolutional stem
-    of the image (maps of stride 8, 16 and 32 px, each cell with an embedding of its place and of its level) by
-    cross-attention, and every patch takes of the conditioned tokens what resembles it. Q, K, V, U and W are shared by
-    all blocks. W and w start at zero, so the features start as the frozen ones. Prefix tokens pass unchanged.
+    `A_l = softmax(T_l Q (s K)^T / sqrt(C)) s V`: in each block, M learnt tokens T_l read the cells s of a convolutional
+    stem of the image (maps of stride 8, 16 and 32 px, each cell with an embedding of its position and of its level) by
+    cross-attention, and every patch attends to the conditioned tokens. Q, K, V, U and W are shared by all blocks. W and
+    w start at zero, so the features start as the frozen ones. Prefix tokens pass unchanged.
 
-    Trained: tokens `L M C`; five convolutions to C / 4, C / 2, C, C and C channels, `9 in out + out` each, with
-    embeddings and norm, `5 C`; `3 (C^2 + C) + C D + D + D^2 + D`.
+    Trained: tokens `L M C`; five convolutions to C / 4, C / 2, C, C and C channels, `9 in out + out` each; level
+    embeddings and norm, `5 C`; projections, `3 (C^2 + C) + C D + D + D^2 + D`.
 
-    Known of the paper, which names a frozen DINOv2-L/16: the stem with its strides and its embeddings of place and
-    level, 100 tokens a layer, cross-attention, and an addition after each block. Not known, and set here: how the
-    conditioned tokens reach the patches (as Rein's do), the stem's width and layers, embeddings of places (sines and
-    cosines), what the blocks share, and the start. Its head, a Segmenter of two layers, is none of the method's.
+    Known from the paper, which names a frozen DINOv2-L/16: the stem with its strides and its embeddings of position and
+    level, 100 tokens per layer, cross-attention, and an addition after each block. Not known, and chosen here: how the
+    conditioned tokens reach the patches (as in Rein), the stem's width and layers, the form of the position embeddings
+    (sines and cosines), what the blocks share, and the initialisation. The paper's head, a Segmenter of two layers, is
+    not part of the method.
     """
 
     identity_at_init: bool = True

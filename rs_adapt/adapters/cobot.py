@@ -71,17 +71,17 @@ class CobotMid(Mid):
 class Cobot(Adapter):
     """Cross-block orchestration (Peng et al., CVPR 2024, https://arxiv.org/abs/2311.17112) on LoRA or bottlenecks.
 
-    Between the projections of every bottleneck of the host: `h = (z * (C S)[:, t] + z * g_t) K_t`, with coefficients
-    C (V, T) and a relation S (T, T) shared by all T slots, and gains g_t (V) and a quaternion matrix K_t of slot t.
-    Slots are counted block by block, within a block in the host's order (LoRA: its targets). The host's second matrix
-    starts at zero, so the features start as the frozen ones. Trained on top of the host's:
-    `V T + T^2 + V T + V^2 / 4 T`. Mergeable on LoRA.
+    Between the two projections of every bottleneck of the host, the hidden vector z becomes
+    `h = (z * (C S)[:, t] + z * g_t) K_t`, with coefficients C (V, T) and a relation S (T, T) shared by all T slots, and
+    with gains g_t (V) and a quaternion matrix K_t for each slot t. Slots are numbered block by block, and within a
+    block in the host's order (LoRA: the order of its targets). The host's second matrix starts at zero, so the features
+    start as the frozen ones. Trained in addition to the host: `V T + T^2 + V T + V^2 / 4 T`. Mergeable on LoRA.
 
-    Start of K: `"uniform"` as in the released code (real parts 0, the others uniform in 0 to 1), `"orthogonal"` as in
-    the paper. With C, S and g at their start both double the code of the bottleneck.
+    K is initialised as `"uniform"`, as in the released code (real parts 0, the others uniform in 0 to 1), or
+    `"orthogonal"`, as in the paper. In both cases the initial C, S and g double z before K is applied.
 
-    Departs from the reference in (SJTU-DeepVisionLab/SAM-COBOT @ 5c0a0a6): the host starts as it does alone, whereas
-    the reference draws both LoRA matrices at random and so does not start from the frozen features.
+    Departs from the reference (SJTU-DeepVisionLab/SAM-COBOT @ 5c0a0a6): the host is initialised as it is without COBOT,
+    whereas the reference draws both LoRA matrices at random and so does not start from the frozen features.
     """
 
     # While the host's second matrix is zero, nothing before it has a gradient.

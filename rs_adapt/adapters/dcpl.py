@@ -17,10 +17,10 @@ class Dcpl(ConditionedPrompts):
     """Domain-controlled prompts (Cao et al., AAAI 2024, https://arxiv.org/abs/2310.07730), for dense tasks.
 
     `prompt_l = V_l (p_l + net(f) + e mean(p_l)) + v_l`, `net(f) = W2 relu(W1 f + b1) + b2`, with the pooled feature f
-    of the frozen ViT and normal noise e. Trained: `L M P + (D H + H + H P + P) + L (P D + D)`.
+    of the frozen ViT and Gaussian noise e. Trained: `L M P + (D H + H + H P + P) + L (P D + D)`.
 
     The paper adapts CLIP to image classification. This class has its deep visual prompts, the bias computed from a
-    domain feature, and the noise. Departures from the reference (caoql98/DCPL @ 7630aa0): there is no text encoder, so
+    domain feature, and the noise. Departs from the reference (caoql98/DCPL @ 7630aa0): there is no text encoder, so
     prompts are learnt directly instead of being projected from text prompts, and the bias is added to the prompts
     instead of CLIP's output embedding; the domain feature comes from the frozen ViT itself, where the paper uses a
     second encoder pre-trained on remote sensing; noise is added in training only (`noise="always"` also adds it when

@@ -68,7 +68,7 @@ def _box_matrix(size: int, half_width: int) -> tuple[Tensor, Tensor]:
 class EarthAdapter(Adapter):
     """Earth-Adapter, mixture of frequency adaptation (Hu et al., arXiv 2504.06220, https://arxiv.org/abs/2504.06220).
 
-    `x_l <- x_l + s_l E_1(x_l)`, in frequency layers
+    `x_l <- x_l + s_l E_1(x_l)`, and in frequency layers
     `x_l <- x_l + s_l (w_1 E_1(x_l) + w_2 E_2(low x_l) + w_3 E_3(x_l - low x_l))`, with `w = softmax(W_r x_l + b_r)`,
     `E_i(v) = U_i relu(D_i v + b_i) + c_i`, and `low` keeping the box of rows `centre-a .. centre+a-1` and columns
     `centre-c .. centre+c-1` of the shifted 2-D spectrum, `a = int(h * cutoff // 2)`, `c = int(w * cutoff // 2)`: the
@@ -78,14 +78,15 @@ class EarthAdapter(Adapter):
     router, `3 D + 3`. In total `L (1 + e) + F (2 e + 3 D + 3)` with `e = 2 D R + R + D`.
 
     `low` is linear in space and `D_i` linear in channels, so they commute: one matmul D -> 3 R + 3, a low-pass of 2 R
-    channels, one matmul back. The low-pass is two real matmuls a side of the grid, exact for any grid. Under autocast,
-    frequency layers compute in float32 up to the matmul back: high frequencies are small differences of numbers that a
-    few channels make large. With three channels 100 and 400 times as large as the others, bfloat16 would leave errors
-    of 1.7 and 6.5 % in the high expert's update; there are 0.3 %, as without such channels.
+    channels, one matmul back. The low-pass is two real matmuls per side of the grid, exact for any grid. Under
+    autocast, frequency layers compute in float32 up to the matmul back, because high frequencies are small differences
+    of numbers that a few channels make large. With three channels 100 or 400 times as large as the others, bfloat16
+    would leave errors of 1.7 or 6.5 % in the high expert's update; here the error is 0.3 %, as without such channels.
 
-    Departs from the reference in (VisionXLab/Earth-Adapter @ 49a8ff8): the order of the linear steps (the function is
-    the same); only weights that are used exist (the reference has three experts and a router in all layers); any
-    width, depth and grid (there: 1024, 24 and 32 x 32; only the square grid is the reference's).
+    Departs from the reference (VisionXLab/Earth-Adapter @ 49a8ff8): the linear steps have a different order (the
+    function is the same); only weights that are used exist (the reference has three experts and a router in all
+    layers); any width, depth and grid is allowed (the reference fixes 1024, 24 and 32 x 32, so it covers square grids
+    only).
     """
 
     identity_at_init: bool = False

@@ -73,12 +73,12 @@ class TuckerChange(LayerChange):
 class Flora(WrappingAdapter):
     """FLoRA: low-rank core space for N dimensions (Si et al., ICLR 2025, https://arxiv.org/abs/2405.14739).
 
-    `dW = s G x1 A_in x2 A_out`, for the patch embedding `s G x1 A_in x2 A_out x3 A_h x4 A_w`. The core G starts at zero
-    and the factors at random, so the features start as the frozen ones and only the core has a gradient in the first
-    step. Trained: product of the ranks plus `dim * rank` over the dimensions. Mergeable.
+    `dW = s G x1 A_in x2 A_out`, and for the patch embedding `s G x1 A_in x2 A_out x3 A_h x4 A_w`. The core G starts at
+    zero and the factors at random, so the features start as the frozen ones and only the core has a gradient in the
+    first step. Trained: the product of the ranks plus the sum of `dim * rank` over the dimensions. Mergeable.
 
-    Departs from the reference in (SJTU-DeepVisionLab/FLoRA @ d424560): linear layers never build their dW; a grouped
-    convolution is supported (its factor of the input has the rows of one group), where the reference fails.
+    Departs from the reference (SJTU-DeepVisionLab/FLoRA @ d424560): linear layers never build their dW; grouped
+    convolutions, on which the reference fails, are supported (the input factor has the rows of one group).
     """
 
     identity_at_init: bool = True

@@ -27,27 +27,26 @@ class Gate(Adapter):
     """A scheduled gate over modules (CrossEarth-Gate, CVPR 2026, https://arxiv.org/abs/2511.20302) for any host.
 
     A module is one method of the host in one block. In the first `measure` of every `every` iterations all modules act,
-    none is updated (the head is), and the squares of their gradients are added up. Then the k modules with the
-    highest scores are active until the next measurement: they alone act, and they alone are updated. The score is the
-    mean of the squared gradient over the module's numbers and the measured iterations, divided by the sum of such means
-    over the blocks of the method (`compare="method"`) or over the methods in the block (`"block"`); of equal
-    scores the first method's and block's comes first. Gradients are those of the run's loss, in adaptation also those
-    of pseudo-labels. Outside of training the active modules act, all of them before the first choice. `k=None` is the
+    none is updated (the head is), and their squared gradients are summed. Then the k modules with the highest scores
+    are active until the next measurement: they alone act, and they alone are updated. A module's score is the mean of
+    the squared gradient over its parameters and the measured iterations, divided by the sum of such means over the
+    blocks of the method (`compare="method"`) or over the methods in the block (`"block"`); ties go to the earlier
+    method, then to the earlier block. Gradients are those of the run's loss, which in adaptation includes
+    pseudo-labels. Outside of training the active modules act; before the first choice, all modules do. `k=None` is the
     host without a gate: all modules act and train at all times.
 
-    A module that is not active adds nothing to the forward pass, and keeps its weights and the optimizer's moments bit
-    for bit: no update, no weight decay, no decay of moments. When it is chosen again it continues with them, with its
-    own count of steps (of tensors that hold all blocks, the count continues). Tensors that several blocks share, and
-    changes outside the blocks, act at all times and rest in measurements only. Which modules are active, their scores
-    and the number of steps are in the training state and in the pack.
+    An inactive module adds nothing to the forward pass, and its weights and optimizer moments stay unchanged bit for
+    bit: no update, no weight decay, no decay of moments. When it is chosen again, it continues from them with its own
+    count of optimizer steps (a tensor that holds all blocks has one count, which runs on). Tensors that several blocks
+    share, and changes outside the blocks, always act, and always train except during measurements. Which modules are
+    active, their scores and the number of steps are in the training state and in the pack.
 
-    Trained: what the host trains, part of it at a time. Mergeable if the host is; modules that are not active are
-    dropped.
+    Trained: what the host trains, part of it at a time. Mergeable if the host is; inactive modules are dropped.
 
-    Facts are from the paper and notes about it, which say that k is 18 of 72 modules and `every` 50 (adaptation) or 100
-    (generalization). Not known, and set here: the number of measured iterations (the paper's is a number of samples),
-    one gradient a batch instead of one a sample, no update while measuring, moments, and what scores are compared with
-    (notes disagree: over the blocks of a method, or over the methods of a block).
+    Known from the paper and notes about it: k is 18 of 72 modules, and `every` is 50 (adaptation) or 100
+    (generalization). Not known, and chosen here: the number of measured iterations (the paper counts samples), one
+    gradient per batch instead of one per sample, no update while measuring, the treatment of moments, and what scores
+    are normalised by (notes disagree: over the blocks of a method, or over the methods of a block).
     """
 
     active: Tensor

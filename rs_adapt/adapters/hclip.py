@@ -86,18 +86,19 @@ class BlockDiagonal(WeightChange):
 class HClip(WrappingAdapter):
     """PEFT in hyperspherical space, the image side of H-CLIP (Peng et al., CVPR 2025, https://arxiv.org/abs/2405.18840).
 
-    `W' = W diag(R_1 .. R_M)` for q, k, v and `W' = diag(R_1 .. R_M) W` for the output of attention. All R are slices
-    of one tensor `core` (T, M, P, P): slot t = 4 l + s gets `sum_u S4[t, u] sum_n S3_l[m, n] core[u, n]`, with a
-    relation S4 of all slots and one S3 a block of the ViT. All start at the identity, so the features start as the
-    frozen ones. Trained: `P^2 M T + T^2 + L M^2`. Mergeable.
+    `W' = W diag(R_1 .. R_M)` for q, k, v and `W' = diag(R_1 .. R_M) W` for the output of attention. All R are slices of
+    one tensor `core` (T, M, P, P): slot t = 4 l + s gets `sum_u S4[t, u] sum_n S3_l[m, n] core[u, n]`, with one
+    relation S4 over all slots and one relation S3 per block of the ViT. R, S3 and S4 all start at the identity, so the
+    features start as the frozen ones. Trained: `P^2 M T + T^2 + L M^2`. Mergeable.
 
     `orthogonal=True` takes rotations `(I - A)(I + A)^-1`, `A = (R - R^T) / 2`, which leave the hyperspherical energy of
-    the rows of q, k and v unchanged (for the output of attention that of the columns); the paper does this with
-    the text encoder, which this class does not touch: `HClipBoth` is the whole method.
+    the rows of q, k and v (for the output of attention, of the columns) unchanged; the paper does this in the text
+    encoder, which this class does not touch: `HClipBoth` is the whole method.
 
-    Departs from the reference in (SJTU-DeepVisionLab/H-CLIP @ d92c35d): one encoder, so S3 relates the blocks of one
-    weight only; any width that P divides; it has no weight decay, which would pull R to zero and not to
-    the identity. As in the released code, and unlike the paper, the relations are linear maps without a residual.
+    Departs from the reference (SJTU-DeepVisionLab/H-CLIP @ d92c35d): there is one encoder, so S3 relates only the
+    diagonal blocks of one weight; any width that P divides is allowed; there is no weight decay, which would pull R to
+    zero and not to the identity. As in the released code, and unlike the paper, the relations are linear maps without a
+    residual.
     """
 
     identity_at_init: bool = True

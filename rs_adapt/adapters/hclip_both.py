@@ -30,21 +30,23 @@ class HClipBoth(WrappingAdapter):
     `W' = W diag(R_1 .. R_m)` for q, k, v and `W' = diag(R_1 .. R_m) W` for the output of attention, in both towers. All
     R are slices of one tensor `core` (T, M, P, P), whose first M_t blocks are the text tower's. In the text tower each
     R is the rotation `(I - A)(I + A)^-1` of the skew part `A` of its mixed slice, so the hyperspherical energy of the
-    rows of q, k and v (of the columns of the output) stays as it is; in the visual tower R is the slice itself. Before
-    that, `relations` mix slices across towers, slots and blocks:
+    rows of q, k and v (of the columns of the output) is unchanged; in the visual tower R is the mixed slice itself.
+    `relations` says how slices are mixed across towers, slots and blocks:
 
     - `released`: slot t of block l gets `sum_u S4[t, u] sum_n S3_l[m, n] core[u, n]`; `T^2 + L M^2` numbers.
-    - `paper` (equation 17): `core + alpha f4(f3(core))`, where f3 acts across the blocks, f4 across the slots, each two
-      matrices with a ReLU between, and alpha is one number a block of the towers and slice; `2 M^2 + 2 T^2 + M L`.
-    - `none`: nothing.
+    - `paper` (equation 17): `core + alpha f4(f3(core))`, where f3 acts across the blocks, f4 across the slots, each
+      being two matrices with a ReLU in between, and alpha is one number per block of the towers and diagonal block;
+      `2 M^2 + 2 T^2 + M L`.
+    - `none`: not at all.
 
-    All start at the identity. Trained: `P^2 M T` and the relations; 7 867 824 numbers with ViT-B/16 as released.
+    All start at the identity. Trained: `P^2 M T` and the relations; 7 867 824 numbers with ViT-B/16 and `released`.
     Mergeable.
 
-    Departs from the paper: hidden channels, lack of biases and start of f3 and f4 are ours, because it states none;
-    alpha starts at 0, so f3 and f4 have no gradient in the first step. Departs from the released code
-    (SJTU-DeepVisionLab/H-CLIP @ d92c35d): any widths that P divides; where the towers differ in depth, the tensor has
-    the slots of the deeper one; no weight decay, which would pull R of the visual tower to zero, not to the identity.
+    Departs from the paper: the hidden channels of f3 and f4, their lack of biases and their initialisation are ours,
+    because the paper states none; alpha starts at 0, so f3 and f4 have no gradient in the first step. Departs from the
+    released code (SJTU-DeepVisionLab/H-CLIP @ d92c35d): any widths that P divides are allowed; where the towers differ
+    in depth, the tensor has the slots of the deeper one; there is no weight decay, which would pull R of the visual
+    tower to zero, not to the identity.
     """
 
     identity_at_init: bool = True

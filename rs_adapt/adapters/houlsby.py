@@ -38,17 +38,17 @@ class SerialChange(LayerChange, MidHost):
 class Houlsby(WrappingAdapter):
     """Adapters (Houlsby et al., ICML 2019, https://arxiv.org/abs/1902.00751).
 
-    `x <- x + (h + up(gelu(down(h))))`, where `h` is the output of attention or the MLP, which is added to the stream:
-    two bottlenecks a block. `up` starts at zero, so the features start as the frozen ones. Trained: `2 (2 D R + R + D)`
-    a block.
+    `x <- x + (h + up(gelu(down(h))))`, where `h` is the output of attention or of the MLP that is added to the residual
+    stream: two bottlenecks per block. `up` starts at zero, so the features start as the frozen ones. Trained:
+    `2 (2 D R + R + D)` per block.
 
-    DINOv2 multiplies `h` by LayerScale before it is added. By default the bottleneck comes after that, right before
-    the addition; `after_layerscale=False` puts it before.
+    DINOv2 multiplies `h` by LayerScale before it is added. By default the bottleneck comes after LayerScale, right
+    before the addition; `after_layerscale=False` puts it before LayerScale.
     """
 
     identity_at_init: bool = True
     zero_grad_at_init: tuple[str, ...] = (".down.",)
-    unmergeable: str | None = "its bottlenecks have an activation in between, so no weight does the same"
+    unmergeable: str | None = "its bottlenecks contain an activation, so no single weight can replace them"
 
     def __init__(self, *, embed_dim: int, depth: int, rank: int = 64, after_layerscale: bool = True) -> None:
         """Build the bottlenecks.

@@ -57,10 +57,10 @@ class LoraChange(LayerChange, MidHost):
 class Lora(WrappingAdapter):
     """LoRA (Hu et al., ICLR 2022, https://arxiv.org/abs/2106.09685).
 
-    `y = W x + b + (alpha / R) B A drop(x)` in the targets of every block, A kaiming-uniform (a = sqrt(5)), B zero: the
-    features start as the frozen ones. Trained: `R (in + out)` a target. Mergeable.
+    `y = W x + b + (alpha / R) B A drop(x)` in the targets of every block. A starts kaiming-uniform (a = sqrt(5)) and B
+    at zero, so the features start as the frozen ones. Trained: `R (in + out)` per target. Mergeable.
 
-    Departs from the reference in (microsoft/LoRA @ c4593f0): nothing is merged on `eval()`, only by `merge`.
+    Departs from the reference (microsoft/LoRA @ c4593f0): weights are merged only by `merge`, not on `eval()`.
     """
 
     identity_at_init: bool = True

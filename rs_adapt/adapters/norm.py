@@ -44,7 +44,7 @@ class NormChange(LayerChange):
 class NormTuning(WrappingAdapter):
     """The gains and offsets of all norms in the blocks train (Zhao et al., ICLR 2024, https://arxiv.org/abs/2312.11420).
 
-    Trained: `4 D` a block. Mergeable. The ViT's last norm stays: the heads take features before it.
+    Trained: `4 D` per block. Mergeable. The ViT's final norm stays frozen, because the heads read features before it.
     """
 
     identity_at_init: bool = True

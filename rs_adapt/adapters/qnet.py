@@ -18,12 +18,12 @@ class QNet(ConditionedPrompts):
     """Domain prompts by quaternion layers (Cao et al., CVPR 2024, https://arxiv.org/abs/2312.08878), for dense tasks.
 
     `prompt_l = [0, p_l + net(f) + e mean(p_l)] K_l + v_l` with the real matrix K_l (2 P, D) of a quaternion weight;
-    net, f and e as in DCPL. A quarter of the weights of a dense layer of the same shape. Trained:
-    `L M P + (D H + H + H P + P) + L (2 P D / 4 + D)`.
+    net, f and e are as in DCPL. The quaternion weight has a quarter of the weights of a dense layer of the same shape.
+    Trained: `L M P + (D H + H + H P + P) + L (2 P D / 4 + D)`.
 
-    Departs from the reference in (caoql98/DPLQ @ 3d78bb5): no text encoder, so learnt visual prompts are projected
-    instead of text prompts; the domain feature comes from the frozen ViT itself; noise in training only
-    (`noise="always"` is the released behaviour). The products with the zero half are not computed.
+    Departs from the reference (caoql98/DPLQ @ 3d78bb5): there is no text encoder, so learnt visual prompts are
+    projected instead of text prompts; the domain feature comes from the frozen ViT itself; noise is added in training
+    only (`noise="always"` is the released behaviour). The products with the zero half are not computed.
     """
 
     def __init__(

@@ -51,13 +51,14 @@ class RecycleLora(WrappingAdapter):
     """RecycleLoRA (Cho et al., CVPR 2026 findings, https://arxiv.org/abs/2603.28142).
 
     `W' = W + sum_i (B_i A_i - B_i0 A_i0)` of two adapters. A QR decomposition with pivoting, `W P = Q R`, orders the
-    columns of W: the main adapter (rank 32) starts as the last ones, the minor directions, and the sub adapter (rank 4)
-    as the first ones, the major directions. `A_i0` selects the columns (one-hot rows) and `B_i0` holds them. The sub
-    adapter has half the learning rate (5e-5 where the main one has 1e-4). The start is the frozen features, to the
-    bit. Trained: `(R_main + R_sub) (in + out)` a layer. Mergeable.
+    columns of W: the main adapter (rank 32) starts as the last columns, the minor directions, and the sub adapter (rank
+    4) as the first columns, the major directions. `A_i0` selects the columns (one-hot rows) and `B_i0` holds them. The
+    sub adapter has half the learning rate (5e-5 where the main one has 1e-4). The features start exactly as the frozen
+    ones, to the bit. Trained: `(R_main + R_sub) (in + out)` per layer. Mergeable.
 
-    Departs from the paper in: W stays and `B_i0 A_i0` is subtracted from the output. Which layers change is not known
-    to us, so all linear layers of all blocks do; nor is `B_i0`, which is the one that leaves the function as it is.
+    Departs from the paper: W stays unchanged and `B_i0 A_i0` is subtracted from the output. We do not know which layers
+    the paper changes, so all linear layers of all blocks change here. Nor do we know its `B_i0`; the one here leaves
+    the function unchanged.
     """
 
     identity_at_init: bool = True

@@ -38,17 +38,17 @@ _REFERENCE_NAMES = {
 class Rein(Adapter):
     """Rein, "Stronger, Fewer, & Superior" (Wei et al., CVPR 2024, https://arxiv.org/abs/2312.04265).
 
-    `x_l <- x_l + s (M_f (y + x_l) + b_f)`, `y = S[:, 1:] (M_t T_l[1:] + b_t)`, `S = softmax(x_l T_l^T / sqrt(D))`.
-    The first of the M tokens `T_l` is a sink: it takes part in the softmax, but not in the sum. `T_l = A_l B_l` in the
-    low-rank form. `M_t`, `M_f` and `s` are shared by all layers. Prefix tokens pass unchanged.
+    `x_l <- x_l + s (M_f (y + x_l) + b_f)`, `y = S[:, 1:] (M_t T_l[1:] + b_t)`, `S = softmax(x_l T_l^T / sqrt(D))`. The
+    first of the M tokens `T_l` is a sink: it takes part in the softmax, but not in the sum. In the low-rank form,
+    `T_l = A_l B_l`. `M_t`, `M_f` and `s` are shared by all layers. Prefix tokens pass unchanged.
 
-    Link to the head: `Q_l = T_l W_q + b_q`; per channel the triple (maximum over layers, mean over layers, last layer)
-    goes through a linear layer 3 Q -> Q and serves as position embedding of the head's M queries.
+    Link to the head: `Q_l = T_l W_q + b_q`; the maximum over layers, the mean over layers and the last layer,
+    interleaved by channel, go through a linear layer 3 Q -> Q and serve as position embeddings of the head's M queries.
 
-    Trained: tokens `L M D`, or `L R (M + D)` in the low-rank form; `2 (D^2 + D) + 1`; with the link
-    `D Q + Q + 3 Q^2 + Q`.
+    Trained: tokens `L M D`, or `L R (M + D)` in the low-rank form; projections and s, `2 (D^2 + D) + 1`; with the link,
+    also `D Q + Q + 3 Q^2 + Q`.
 
-    Departs from the reference in (w1oves/Rein @ 7da85bc): `query_dim=None` means no link and `token_rank=None` the full
+    Departs from the reference (w1oves/Rein @ 7da85bc): `query_dim=None` means no link and `token_rank=None` the full
     form, whereas the reference has a class for each.
     """
 

@@ -60,15 +60,16 @@ class SpectrumChange(WeightChange):
 class SamParser(WrappingAdapter):
     """SAM-PARSER, parameter space reconstruction (Peng et al., AAAI 2024, https://arxiv.org/abs/2308.14604).
 
-    `W' = U diag(s + d) V^T`, d zero at the start: exactly the frozen features. `relative=True` trains `s (1 + d)`, in
-    which a step moves all singular values by the same share. Trained: `min(out, in)` a linear layer, of the patch
-    embedding `min(D, 3 patch_px^2)`. Mergeable.
+    `W' = U diag(s + d) V^T`, with d starting at zero, so the features start exactly as the frozen ones. `relative=True`
+    trains `s (1 + d)`, in which a step changes all singular values by the same share. Trained: `min(out, in)` per
+    linear layer, and `min(D, 3 patch_px^2)` for the patch embedding. Mergeable.
 
     The paper decomposes the convolutions of SAM's neck (512 values). A plain ViT has no neck: here any of its linear
-    layers and the patch embedding can be targets. Stores U and V with each weight: about twice its memory.
+    layers and the patch embedding can be targets. U and V are held beside each weight and take about twice its memory.
 
-    Departs from the reference in (SJTU-DeepVisionLab/SAM-PARSER @ 8ecd9b0): W itself stays and the difference is added,
-    so that the start is exact to the bit; all singular values are used, not a multiple of four; bases never train.
+    Departs from the reference (SJTU-DeepVisionLab/SAM-PARSER @ 8ecd9b0): W itself stays unchanged and the difference is
+    added, so that the initial features are exact to the bit; all singular values are used, not a multiple of four; U
+    and V never train.
     """
 
     identity_at_init: bool = True

@@ -38,15 +38,16 @@ class Soma(WrappingAdapter):
     """SoMA, singular value decomposed minor components adaptation (Yun et al., CVPR 2025, arXiv 2412.04077).
 
     Paper: https://arxiv.org/abs/2412.04077. `W' = W + B A - B_0 A_0`, with `B_0 A_0` the R smallest singular components
-    of W: what the weight does most stays, and what it does least trains. The first third of the blocks (8 of 24) does
-    not change. The biases of the changed layers train too, as differences. The start is the frozen features, to the
-    bit. Trained: `R (in + out)` a layer, and its outputs for the bias. Mergeable.
+    of W: the principal components of the weight stay frozen, and the minor ones train. The first third of the blocks (8
+    of 24) does not change. The biases of the changed layers train too, as differences from the frozen ones. The
+    features start exactly as the frozen ones, to the bit. Trained: `R (in + out)` per layer, plus `out` for its bias.
+    Mergeable.
 
-    The weight decay falls by a cosine to `method.weight_decay_end` over the training (None: it stays).
+    Over the training, the weight decay falls along a cosine to `method.weight_decay_end` (None: it is constant).
 
-    Departs from the paper in: W stays and `B_0 A_0` is subtracted from the output, where the paper keeps the residual
-    `W - B_0 A_0`; the bias of the keys stays, as it cancels in the softmax; the mask token stays, as no image of a
-    segmentation is masked; weights are not averaged over the last iterations.
+    Departs from the paper: W stays unchanged and `B_0 A_0` is subtracted from the output, where the paper keeps the
+    residual `W - B_0 A_0`; the bias of the keys stays frozen, as it cancels in the softmax; the mask token stays
+    frozen, as segmentation masks no image; weights are not averaged over the last iterations.
     """
 
     identity_at_init: bool = True

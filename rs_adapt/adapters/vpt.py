@@ -20,8 +20,8 @@ class Vpt(Adapter):
     """Visual prompt tuning, deep form (Jia et al., ECCV 2022, https://arxiv.org/abs/2203.12119).
 
     M learnable tokens are placed between the prefix (CLS, registers) and the patches at the input of every block, and
-    are dropped after it. They carry no position. Start: uniform(-v, v), `v = sqrt(6 / (3 patch_px^2 + D))`. Trained: `L
-    M D`.
+    are dropped after it. They carry no position. They are initialised as uniform(-v, v),
+    `v = sqrt(6 / (3 patch_px^2 + D))`. Trained: `L M D`.
     """
 
     identity_at_init: bool = False

@@ -27,12 +27,13 @@ class PeftAdaLora(PeftAdapter):
     """AdaLoRA (Zhang et al., ICLR 2023, https://arxiv.org/abs/2303.10512), by peft.
 
     `W + s B diag(e) A`, with rank `init_r` everywhere at first. During training the least important entries of e are
-    set to zero, until the mean rank over all branches is `target_r`: importance is |weight * gradient|, averaged over
-    iterations, and the budget falls on a cubic schedule. A penalty makes the rows of A and the columns of B orthogonal.
+    set to zero, until the mean rank over all branches is `target_r`. Importance is |weight * gradient|, averaged over
+    iterations, and the rank budget falls on a cubic schedule. A penalty makes the rows of A and the columns of B
+    orthogonal.
 
     Ranks, importance and budget are computed by peft. Here the optimizer step drives them: the penalty's gradient is
     added before it, and entries are zeroed after it. The averages and the number of steps are part of the state, so
-    that a resumed run continues exactly; they are in the adapter pack too, which makes it three times as large.
+    that a resumed run continues exactly. They are in the adapter pack too, and make it three times as large.
     """
 
     steps_done: Tensor

@@ -58,18 +58,19 @@ class PeftAdapter(WrappingAdapter):
     """A method of peft (https://github.com/huggingface/peft, Apache-2.0) on linear layers of the ViT.
 
     Every option of peft's configuration of a method can be set (`--set method.options.init_lora_weights=pissa`); a
-    wrong one is refused with the values that peft declares. The start is the library's own: the features of the frozen
-    ViT, except with FourierFT, Uni-LoRA, VB-LoRA, and C3A without `init_weights=True`. All merge, except Lily.
+    wrong value is refused, and the error lists those that peft declares. The initialisation is the library's own: the
+    features start as those of the frozen ViT, except with FourierFT, Uni-LoRA, VB-LoRA, and C3A without
+    `init_weights=True`. All merge, except Lily.
 
-    PiSSA and OLoRA train a part of the weight itself. The weight stays, and the part's start is subtracted from the
-    output instead: `y = W x + s B A x - s B_0 A_0 x`. It is saved with the adapter, whose pack is twice as large.
-    EVA takes A from the images of the first iterations: the main directions of each layer's inputs. LoRA+ gives B
-    `b_lr_mult` times the learning rate of A.
+    PiSSA and OLoRA train a part of the weight itself. The weight stays unchanged, and the initial part is subtracted
+    from the output instead: `y = W x + s B A x - s B_0 A_0 x`. The initial part is saved with the adapter, so the pack
+    is twice as large. EVA initialises A from the images of the first iterations, with the principal directions of each
+    layer's inputs. LoRA+ gives B `b_lr_mult` times the learning rate of A.
 
-    FourierFT's change of a weight is `scaling` times an inverse Fourier transform, which divides by the number of the
-    weight's elements. With `scaling` 150 it has a standard deviation of 0.0058 at a width of 768, and of 0.091 at 192,
-    where the weights themselves have 0.07. The option `scaling=None` stands for `150 (embed_dim / 768)^2`, the size of
-    change that 150 has at 768.
+    FourierFT's change of a weight is `scaling` times an inverse Fourier transform, which divides by the number of
+    elements of the weight. With `scaling` 150 the change has a standard deviation of 0.0058 at a width of 768, and of
+    0.091 at 192, where the weights themselves have 0.07. `scaling=None` stands for `150 (embed_dim / 768)^2`, which
+    keeps the size that the change has with 150 at 768.
     """
 
     identity_at_init: bool = True
