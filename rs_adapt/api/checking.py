@@ -124,9 +124,9 @@ def verify(
     training log: means of classes, length, learning rates.
 
     Args:
-        run: A run or its folder; against itself also a log of mmengine.
-        against: A log of mmengine, a folder with one, a configuration in Python, a run folder; or `paper` for the
-            published numbers of the cell. None checks the run against itself.
+        run: A run or its folder; against itself also a log of mmengine or mmcv.
+        against: A log of mmengine or mmcv, a folder with one, a configuration in Python, a run folder; or `paper` for
+            the published numbers of the cell. None checks the run against itself.
         data_root: Where the data sets are now, to compare their pixels; where the configuration says.
         progress: True shows it on standard error; or a callback (stage, done, total).
 

@@ -19,8 +19,8 @@ def verify(
         str | None,
         typer.Option(
             "--against",
-            help="Compare with: paper (the published scores), a run folder, an mmengine log, a folder with one, or a "
-            "configuration of mmengine. "
+            help="Compare with: paper (the published scores), a run folder, a log of mmengine or mmcv, a folder "
+            "with one, or a configuration of either. "
             "Without it, the run is checked against itself.",
             metavar="RUN|LOG|CONFIG.py|paper",
         ),
@@ -33,7 +33,7 @@ def verify(
 
     By itself: everything that its files determine is recomputed, such as scores from the stored confusion matrices,
     selections from the curve, and the configuration from the cell; hashes show files that were changed. Of a log of
-    mmengine: means of classes, length, learning rates.
+    mmengine or mmcv: means of classes, length, learning rates.
 
     Exit code 0 if all agree, 1 if something contradicts, or a key that matters, the schedule or the score differs.
 

@@ -97,7 +97,8 @@ def log_within(folder: Path) -> Path:
     named = next(iter(sorted(path.name for path in folder.glob("*.py"))), "")
     configs = f" It holds configurations: name one of them, such as {folder / named}." if named else ""
     raise ConfigError(
-        f"{folder} holds neither a run of rs-adapt nor a log of mmengine (*.log, vis_data/scalars.json).{configs}"
+        f"{folder} holds neither a run of rs-adapt nor a log of mmengine or mmcv (*.log, vis_data/scalars.json)."
+        f"{configs}"
     )
 
 

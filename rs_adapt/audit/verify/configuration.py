@@ -58,6 +58,7 @@ class ConfigurationCheck:
         only_here: Keys that only the run states.
         only_there: Keys that only the reference states.
         not_compared: Keys of the reference without a counterpart here.
+        num_deciding: Number of keys that both sides state and that matter for the result where they differ.
     """
 
     equal: tuple[str, ...]
@@ -65,6 +66,7 @@ class ConfigurationCheck:
     only_here: tuple[str, ...]
     only_there: tuple[str, ...]
     not_compared: tuple[str, ...]
+    num_deciding: int
 
     @property
     def first(self) -> KeyDifference | None:
@@ -112,6 +114,7 @@ def compare_configurations(run: Record, reference: Record) -> ConfigurationCheck
         only_here=tuple(name for name in names if name not in there),
         only_there=tuple(name for name in names if name not in here),
         not_compared=tuple(not_compared),
+        num_deciding=sum(weight is Weight.MATTERS for _, _, weight in both),
     )
 
 

@@ -1,4 +1,4 @@
-"""A training log of mmengine against itself: means of classes, length, learning rates, and best against last."""
+"""A training log of mmengine or mmcv against itself: means of classes, length, learning rates, best and last."""
 
 from __future__ import annotations
 
@@ -82,10 +82,11 @@ def _rates(record: Record) -> Iterator[Check]:
     assert isinstance(power, int | float)
     assert isinstance(end, int | float)
     assert isinstance(low, int | float)
+    steps = end if record.mmcv else end - 1
     expected = [
         TrainLine(
             iteration=line.iteration,
-            lr=low + (rate - low) * max(0.0, 1 - (line.iteration - 1) / max(end - 1, 1)) ** power,
+            lr=low + (rate - low) * max(0.0, 1 - (line.iteration - 1) / max(steps, 1)) ** power,
             loss=None,
         )
         for line in record.train

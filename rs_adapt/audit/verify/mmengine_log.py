@@ -1,8 +1,8 @@
-"""Training logs of mmengine: the text log, and the JSON lines beside it (`vis_data/scalars.json`, `<stamp>.json`).
+"""Training logs of mmengine and mmcv: the text log, and the JSON lines beside it (`vis_data/scalars.json`).
 
 A text log holds the environment, the configuration below `Config:`, a line every few iterations and the scores of each
 evaluation, with a table of the classes above them. Logs of mmsegmentation and of rs-adapt (`train.log`) are read; logs
-that count epochs are not.
+that count epochs are not. mmcv leaves out `(train)`, and states scores as shares where mmengine has percent.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ from rs_adapt.audit.foreign.log_text import dumps, lines_of, log_within, other_d
 from rs_adapt.audit.foreign.reader import parse_foreign, read_foreign
 from rs_adapt.audit.verify.config_tree import Facts, Tree
 from rs_adapt.audit.verify.facts import mmseg_facts, resolved_facts
+from rs_adapt.audit.verify.mmcv import POLY_REMARK, as_mmengine, is_mmcv
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.literals import LiteralConfig
 from rs_adapt.documents import parse_json, read_bytes
 from rs_adapt.errors import ConfigError
 
-_TRAIN = re.compile(r"Iter\(train\)\s*\[\s*(\d{1,12})/(\d{1,12})\](.*)")
-_VAL = re.compile(r"Iter\(val\)\s*\[\s*\d+/\d+\](.*)")
-_EPOCHS = re.compile(r"Epoch\(train\)\s*\[")
+_TRAIN = re.compile(r"\bIter(?:\(train\))?\s*\[\s*(\d{1,12})/(\d{1,12})\](.*)")
+# mmengine states how many batches are done of how many, mmcv one number.
+_VAL = re.compile(r"Iter\(val\)\s*\[\s*\d{1,12}(/\d{1,12})?\](.*)")
+_EPOCHS = re.compile(r"\bEpoch(?:\(train\))?\s*\[")
 _SAVED = re.compile(r"Saving checkpoint at (\d{1,12}) iterations")
 # A name has a length: from each blank of a long text, it would else be looked for up to the end.
-_PAIR = re.compile(r"(?:^|\s)([A-Za-z_][\w./ -]{0,80}?): ([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))(?=\s|$)")
+_PAIR = re.compile(r"(?:^|\s)([A-Za-z_][\w./ -]{0,80}?): ([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))(?=[\s,]|$)")
 _ROW = re.compile(r"^\|(.+)\|\s*$")
-_SEED = re.compile(r"^\s+(?:numpy_random_)?seed: (\d{1,20})\s*$")
+_SEED = re.compile(r"(?:^\s+(?:numpy_random_)?seed:|- Set random seed to) (\d{1,20})(?:\s*$|,)")
 # The window of mmengine's LogProcessor, where a configuration sets none.
 _WINDOW = 10
 
@@ -50,7 +52,7 @@ def read_log(path: Path) -> Record:
     try:
         raw = read_bytes(path, most=limits.LOG_BYTES)
     except OSError as error:
-        raise ConfigError(f"Cannot read {path}: {error.strerror}. Name a training log of mmengine.") from error
+        raise ConfigError(f"Cannot read {path}: {error.strerror}. Name a training log of mmengine or mmcv.") from error
     if b"\0" in raw:
         raise _foreign(path, "it is not text")
     text = raw.decode("utf-8", errors="replace")
@@ -66,14 +68,16 @@ def read_log(path: Path) -> Record:
 
 
 def read_config(path: Path) -> Record:
-    """Return the configuration in a file of Python, of mmengine or of rs-adapt, with its bases; it has no curves.
+    """Return the configuration in a file of Python, of mmengine, mmcv or rs-adapt, with its bases; it has no curves.
 
     Raises:
         ConfigError: It is not read; see `rs_adapt.audit.foreign.reader`.
     """
-    facts, others, ours = _split_facts(read_foreign(path).root.plain())
+    content = read_foreign(path).root.plain()
+    facts, others, ours = _split_facts(content)
     remark = f"{path.name} is a configuration: keys are compared, and no curve or score."
-    return Record(name=path.name, facts=facts, others=others, ours=ours, remarks=(remark,))
+    mmcv = is_mmcv(content)
+    return Record(name=path.name, facts=facts, others=others, ours=ours, mmcv=mmcv, remarks=(remark,))
 
 
 def _read_text(path: Path, text: str) -> Record:
@@ -92,7 +96,7 @@ def _read_text(path: Path, text: str) -> Record:
     facts, others, ours = _split_facts(content)
     interval = (facts or {}).get("bench.schedule.eval_every")
     train, evaluations = _curves(path, lines, interval if isinstance(interval, int) and interval > 0 else None)
-    seeds = [int(match[1]) for line in lines if (match := _SEED.match(line))]
+    seeds = [int(match[1]) for line in lines if (match := _SEED.search(line))]
     if facts is not None:
         if seeds:
             facts.setdefault("randomness.seed", seeds[-1])
@@ -107,7 +111,11 @@ def _read_text(path: Path, text: str) -> Record:
         evaluations=tuple(evaluations),
         lr_digits=4,
         loss_window=_window(content),
-        remarks=tuple(_remarks(path, lines, found, scored=bool(evaluations))),
+        mmcv=(mmcv := is_mmcv(content or {})),
+        remarks=(
+            *_remarks(path, lines, found, scored=bool(evaluations)),
+            *([POLY_REMARK.format(name=path.name)] if mmcv and _is_poly(facts) else ()),
+        ),
     )
 
 
@@ -117,9 +125,13 @@ def _remarks(path: Path, lines: list[str], found: list[tuple[int, str]], *, scor
     elif others := other_dumps(found):
         at = ", ".join(f"line {number}" for number in others)
         yield f"{path.name} holds other configurations before the last one ({at}): the last is compared."
-    names = {name for line in lines if (match := _VAL.search(line)) for name in _pairs(match[1]) if "mIoU" in name}
+    names = {name for line in lines if (match := _VAL.search(line)) for name in _pairs(match[2]) if "mIoU" in name}
     if names and not scored:
         yield f"{path.name} states {', '.join(sorted(names))} and no mIoU of one name: its scores are not compared."
+
+
+def _is_poly(facts: Facts | None) -> bool:
+    return (facts or {}).get("param_scheduler.type") == "PolyLR"
 
 
 def _split_facts(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
@@ -127,7 +139,8 @@ def _split_facts(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
     if content is None:
         return None, {}, False
     ours = isinstance(content.get("cell"), dict) and isinstance(content.get("bench"), dict)
-    tree = Tree(content if ours else _with_short_types(content))
+    foreign = content if ours else _with_short_types(content)
+    tree = Tree(as_mmengine(foreign) if not ours and is_mmcv(content) else foreign)
     return (resolved_facts if ours else mmseg_facts)(tree), tree.unread(), ours
 
 
@@ -166,10 +179,11 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
         elif match := _SAVED.search(line):
             done = max(done, int(match[1]))
         elif match := _VAL.search(line):
-            scores = _pairs(match[1])
+            scores = _pairs(match[2])
             miou = scores.get("mIoU", scores.get("miou_pct"))
             if miou is None:
                 continue
+            miou = miou if match[1] else 100 * miou
             # The line does not state its iteration: the first of the schedule at or after the last training line.
             iteration = done if every is None else math.ceil(max(done, evaluated + 1) / every) * every
             iou = {name.removeprefix("iou_pct/"): value for name, value in scores.items() if "iou_pct/" in name}
@@ -179,19 +193,28 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
             cells = [cell.strip() for cell in row[1].split("|")]
             if cells[0] == "Class":
                 table, column = {}, cells.index("IoU") if "IoU" in cells else len(cells)
+            elif "mIoU" in cells:
+                # A table of means below that of the classes, as mmcv prints it.
+                column = len(cells)
             elif column < len(cells) and (value := _number(cells[column])) is not None:
                 table[cells[0]] = value
     return train, evaluations
 
 
 def _read_json_lines(path: Path, text: str) -> Record:
-    train, evaluations = [], []
+    train: list[TrainLine] = []
+    evaluations: list[Evaluation] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         try:
             facts = dict(parse_json(line, allow_nan=True))
-            if "mIoU" in facts or "miou_pct" in facts:
+            if facts.get("mode") == "val" and train:
+                # mmcv counts the batches of the evaluation here, and states a share.
+                if "mIoU" in facts:
+                    score = 100 * float(facts["mIoU"])
+                    evaluations.append(Evaluation(iteration=train[-1].iteration, miou_pct=score))
+            elif "mIoU" in facts or "miou_pct" in facts:
                 miou = float(facts["mIoU"] if "mIoU" in facts else facts["miou_pct"])
                 evaluations.append(Evaluation(iteration=int(facts["step"]), miou_pct=miou))
             elif "loss" in facts or "lr" in facts:
@@ -201,7 +224,7 @@ def _read_json_lines(path: Path, text: str) -> Record:
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             raise ConfigError(
                 f"{path}, line {number} is damaged ({error!r}): the file is truncated, or not JSON lines of "
-                "mmengine. Copy the log again, or delete the line."
+                "mmengine or mmcv. Copy the log again, or delete the line."
             ) from error
     content, remarks = _config_beside(path)
     facts_here, others, ours = _split_facts(content)
@@ -245,6 +268,7 @@ def _number(text: str) -> float | None:
 
 def _foreign(path: Path, reason: str) -> ConfigError:
     return ConfigError(
-        f"{path} cannot be read as a training log: {reason}. Name a text log of mmengine that counts iterations, its "
-        "JSON lines (vis_data/scalars.json), a folder that holds one of them, or a run folder of rs-adapt."
+        f"{path} cannot be read as a training log: {reason}. Name a text log of mmengine or mmcv that counts "
+        "iterations, its JSON lines (vis_data/scalars.json), a folder that holds one of them, or a run folder of "
+        "rs-adapt."
     )

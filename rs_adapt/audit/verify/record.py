@@ -48,6 +48,7 @@ class Record:
         facts: Values of its configuration, under the keys of a resolved configuration; None if unknown.
         others: Further values of its configuration, by their own paths.
         ours: Whether rs-adapt wrote it; the paths in `others` of two such records are comparable.
+        mmcv: Whether mmcv wrote it; its polynomial learning rate reaches its end one iteration later.
         train: The training lines, oldest first.
         evaluations: The evaluations, oldest first.
         lr_digits: Decimals of the mantissa of printed learning rates; None for full precision.
@@ -67,6 +68,7 @@ class Record:
     facts: Facts | None = None
     others: Facts = field(default_factory=dict)
     ours: bool = False
+    mmcv: bool = False
     train: tuple[TrainLine, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     lr_digits: int | None = None

@@ -159,10 +159,13 @@ def _compare(
     length, schedule = compare_lengths(run, reference), compare_schedules(run, reference)
     loss = compare_losses(run, reference)
     curve = compare_scores(run, reference)
-    if configuration is None and schedule is None and loss is None and not scores and not curve.points:
+    # Equal keys that change no result are no comparison of two trainings.
+    keys = configuration is not None and configuration.num_deciding > 0
+    if not keys and schedule is None and loss is None and not scores and not curve.points:
         raise ConfigError(
-            f"{run.name} and {reference.name} have nothing in common that can be compared: no configuration, no "
-            "iteration and no score. Name the complete log of the same training."
+            f"{run.name} and {reference.name} have nothing in common that can be compared: no key of the configuration "
+            "that matters, no iteration and no score. Name the complete log of the same training, or its whole "
+            "configuration."
         )
     headline = scores[0] if scores else None
     contradictions = tuple(f"{record.name}: {text}" for record in (run, reference) for text in record.contradictions)
