@@ -17,7 +17,7 @@ method = dict(
     # Tuners of peft that are no methods here, each with the reason.
     refused=dict(
         adaption_prompt="it puts prompts into the attention of language models: --method vpt has prompts",
-        adamss="it needs scikit-learn and was not tried with it here",
+        adamss="the shapes of its tensors follow from clusters of the weights, which counts and plans do not have",
         cartridge="it trains the key-value cache of a language model",
         cpt="it puts prompts before the words of a language model: --method vpt has prompts",
         frod="its fixed factors take minutes to compute over all blocks at every start, and are not saved",

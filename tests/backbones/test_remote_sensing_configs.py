@@ -31,6 +31,7 @@ COUNTS = {
     "mae_b": BASE,
     "mae_l": LARGE,
     "mae_b_millionaid": BASE,
+    "mae_l_millionaid": LARGE,
     "satmae_l": LARGE,
     "scale_mae_l": plain(1024, 24, learned=False),
     "prithvi_2_l": LARGE,
@@ -69,7 +70,7 @@ def test_facts(name: str) -> None:
     assert facts.name == name
     assert (facts.embed_dim, facts.depth, facts.patch_px) == (vit.embed_dim, vit.depth, vit.patch_px)
     assert facts.level_strides == [vit.patch_px / scale for scale in vit.level_scales] == [4, 8, 16, 32]
-    if name == "mae_b_millionaid":
+    if name.endswith("_millionaid"):
         assert "url" not in weights
     else:
         assert weights.url.startswith("https://")

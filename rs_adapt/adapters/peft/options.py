@@ -34,6 +34,8 @@ _RANGES = {
     ),
     "orth_reg_weight": NOT_NEGATIVE,
 }
+# Tables with a value for each layer whose name matches a pattern.
+_PATTERNS = {"rank_pattern": COUNT, "alpha_pattern": POSITIVE}
 # How peft refuses options.
 _REFUSALS = (TypeError, ValueError, AttributeError, KeyError, ImportError, ZeroDivisionError, RuntimeError, re.error)
 # Warnings of peft that an option has another value than the one given, or none, or that the start is not its usual one.
@@ -56,6 +58,7 @@ _OF_THE_BRIDGE = {
         ("corda_config", "lora_ga_config", "monteclora_config"),
         "it needs a pass over data, or a further term of the loss, which peft leaves to the program around its layers",
     ),
+    "kasa_config": "it removes the smallest singular components of the frozen weights, which stay as they are here",
     **dict.fromkeys(
         ("megatron_config", "megatron_core", "loftq_config", "runtime_config", "runtime_offload_base_weight"),
         "it is for models that are split over machines, or quantized",
@@ -147,6 +150,11 @@ def _check_together(kind: str, config: Any) -> None:
     """
     if kind == "vblora" and config.topk > config.num_vectors:
         raise ValueError(f"topk is {config.topk}, and num_vectors only {config.num_vectors}")
+    if kind == "vblora" and config.topk < 2:
+        raise ValueError(
+            f"topk is {config.topk}: one chosen vector always has the weight 1, so the logits never train; set 2 or "
+            "more"
+        )
     if kind == "boft" and config.boft_n_butterfly_factor != 1:
         raise ValueError(
             f"boft_n_butterfly_factor is {config.boft_n_butterfly_factor}; without an extension compiled for CUDA, "
@@ -205,6 +213,9 @@ def _check(kind: str, cls: type, options: Mapping[str, Any], *, place: str, hidd
         elif isinstance(value, int | float) and not isinstance(value, bool):
             allowed = COUNT_OR_0 if (kind, full) == ("oft", "r") else _RANGES.get(full, ANY)
             check_ranges(f"peft:{kind}", **{full: (value, allowed)})
+        elif full in _PATTERNS and isinstance(value, Mapping):
+            entries = {f"{full}.{key}": (entry, _PATTERNS[full]) for key, entry in value.items()}
+            check_ranges(f"peft:{kind}", **entries)
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

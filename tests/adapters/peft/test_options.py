@@ -47,6 +47,10 @@ FACTS = {"embed_dim": 32, "depth": 4, "mlp_dim": 64}
         ),
         ("psoft", {"psoft_svd_lowrank_niter": 2}, r"psoft_svd_lowrank_niter=2 will be ignored"),
         ("vblora", {"num_vectors": 4, "topk": 8}, r"topk is 8, and num_vectors only 4"),
+        ("vblora", {"topk": 1}, r"topk is 1: one chosen vector always has the weight 1"),
+        ("lora", {"kasa_config": {"beta": 1e-4}}, r"kasa_config .*cannot be set: it removes the smallest singular"),
+        ("lora", {"alpha_pattern": {"attn_q": 0}}, r"alpha_pattern\.attn_q is 0; it must be larger than 0"),
+        ("lora", {"rank_pattern": {"attn_q": 0}}, r"rank_pattern\.attn_q is 0; it must be"),
         ("boft", {"boft_n_butterfly_factor": 2}, r"boft_n_butterfly_factor is 2; without an extension"),
         ("hra", {"apply_GS": True}, r"apply_GS divides by zero at the symmetric start"),
         ("c3a", {"init_weights": "uniform"}, r"Peft allows True or False or 'gaussian', 'kaiming_uniform'"),
@@ -72,7 +76,6 @@ def test_wrong_options_are_refused(kind: str, options: dict[str, object], messag
         ("lora", {"r": 33, "init_lora_weights": "pissa"}, "the rank r is 33, but a weight has only 32 components"),
         ("lora", {"r": 33, "init_lora_weights": "olora"}, "the rank r is 33, but a weight has only 32 components"),
         ("lora", {"init_lora_weights": "corda"}, "cannot change these layers: `eigens` attribute not found"),
-        ("lora", {"kasa_config": {"beta": 1e-4}}, "changes the frozen weights of the backbone by more than"),
         ("dora", {"init_lora_weights": "pissa"}, "changes the frozen weights of the backbone by more than"),
     ],
 )
