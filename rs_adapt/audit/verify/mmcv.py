@@ -12,10 +12,6 @@ _TRANSLATED = {"data", "optimizer", "optimizer_config", "runner", "total_iters",
 _POLICIES = {"poly": "PolyLR", "step": "MultiStepLR", "fixed": "ConstantLR", "CosineAnnealing": "CosineAnnealingLR"}
 # The factor of mmcv's linear warm-up where a configuration states none.
 _WARMUP_RATIO = 0.1
-POLY_REMARK = (
-    "{name} is of mmcv, whose polynomial learning rate reaches its end one iteration later than mmengine's: printed "
-    "rates differ in their last digits, most at the end."
-)
 
 
 def is_mmcv(content: Facts) -> bool:
@@ -30,7 +26,8 @@ def as_mmengine(content: Facts) -> Facts:
         content: The configuration, with short names of types.
     """
     model = dict(_table(content, "model"))
-    found: Facts = {key: value for key, value in content.items() if key not in _TRANSLATED}
+    # Pipelines at the top are variables of the file, and have to stay equal to those within the data sets.
+    found: Facts = {key: _pipeline(value) for key, value in content.items() if key not in _TRANSLATED}
     if model and "test_cfg" not in model and "mode" in _table(content, "test_cfg"):
         model["test_cfg"] = found.pop("test_cfg")
     data = _table(content, "data")
@@ -97,13 +94,17 @@ def _dataset(content: dict[str, Any]) -> Facts:
     found: Facts = {key: _dataset(value) if _is_set(value) else value for key, value in content.items()}
     if "classes" in found:
         found["metainfo"] = {**_table(found, "metainfo"), "classes": found.pop("classes")}
-    if isinstance(content.get("pipeline"), list):
-        found["pipeline"] = [_step(step) for step in content["pipeline"]]
+    if "pipeline" in content:
+        found["pipeline"] = _pipeline(content["pipeline"])
     return found
 
 
 def _is_set(value: object) -> bool:
     return isinstance(value, dict) and bool({"pipeline", "dataset", "source", "target"} & value.keys())
+
+
+def _pipeline(value: Any) -> Any:
+    return [_step(step) for step in value] if isinstance(value, list) else value
 
 
 def _step(step: Any) -> Any:

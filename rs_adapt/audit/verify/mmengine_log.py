@@ -19,7 +19,7 @@ from rs_adapt.audit.foreign.log_text import dumps, lines_of, log_within, other_d
 from rs_adapt.audit.foreign.reader import parse_foreign, read_foreign
 from rs_adapt.audit.verify.config_tree import Facts, Tree
 from rs_adapt.audit.verify.facts import mmseg_facts, resolved_facts
-from rs_adapt.audit.verify.mmcv import POLY_REMARK, as_mmengine, is_mmcv
+from rs_adapt.audit.verify.mmcv import as_mmengine, is_mmcv
 from rs_adapt.audit.verify.record import Evaluation, Record, TrainLine
 from rs_adapt.config.literals import LiteralConfig
 from rs_adapt.documents import parse_json, read_bytes
@@ -111,11 +111,8 @@ def _read_text(path: Path, text: str) -> Record:
         evaluations=tuple(evaluations),
         lr_digits=4,
         loss_window=_window(content),
-        mmcv=(mmcv := is_mmcv(content or {})),
-        remarks=(
-            *_remarks(path, lines, found, scored=bool(evaluations)),
-            *([POLY_REMARK.format(name=path.name)] if mmcv and _is_poly(facts) else ()),
-        ),
+        mmcv=is_mmcv(content or {}),
+        remarks=tuple(_remarks(path, lines, found, scored=bool(evaluations))),
     )
 
 
@@ -128,10 +125,6 @@ def _remarks(path: Path, lines: list[str], found: list[tuple[int, str]], *, scor
     names = {name for line in lines if (match := _VAL.search(line)) for name in _pairs(match[2]) if "mIoU" in name}
     if names and not scored:
         yield f"{path.name} states {', '.join(sorted(names))} and no mIoU of one name: its scores are not compared."
-
-
-def _is_poly(facts: Facts | None) -> bool:
-    return (facts or {}).get("param_scheduler.type") == "PolyLR"
 
 
 def _split_facts(content: Facts | None) -> tuple[Facts | None, Facts, bool]:
@@ -204,6 +197,7 @@ def _curves(path: Path, lines: list[str], every: int | None) -> tuple[list[Train
 def _read_json_lines(path: Path, text: str) -> Record:
     train: list[TrainLine] = []
     evaluations: list[Evaluation] = []
+    epoch = 0
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
@@ -219,6 +213,10 @@ def _read_json_lines(path: Path, text: str) -> Record:
                 evaluations.append(Evaluation(iteration=int(facts["step"]), miou_pct=miou))
             elif "loss" in facts or "lr" in facts:
                 iteration = int(facts["iter"] if "iter" in facts else facts["step"])
+                earlier, epoch = epoch, int(facts.get("epoch", 0))
+                if train and iteration < train[-1].iteration and epoch > earlier:
+                    # Its iterations begin again in each epoch; those of a resumed training go back with it.
+                    raise _foreign(path, "it counts epochs")
                 lr, loss = (None if facts.get(key) is None else float(facts[key]) for key in ("lr", "loss"))
                 train.append(TrainLine(iteration=iteration, lr=lr, loss=loss))
         except (ValueError, TypeError, KeyError, OverflowError) as error:

@@ -85,6 +85,11 @@ def verify_against_log(run: Record, reference: Record) -> Verification:
         # A log holds evaluations only, so the run's evaluations are compared with them.
         run = replace(run, last_pct=None, best_given=None)
         remarks.append("both scores belong to validation tiles, because a log holds no scores on test tiles.")
+    if reference.mmcv and (reference.facts or {}).get("param_scheduler.type") == "PolyLR":
+        remarks.append(
+            f"{reference.name} is of mmcv, whose polynomial learning rate reaches its end one iteration later than "
+            "mmengine's: rates of equal configurations differ in their last digits, most at the end."
+        )
     pairs = {"last": reference.last, "oracle": reference.best}
     scores = []
     for selection, there in pairs.items():
