@@ -34,7 +34,7 @@ _SAVED = re.compile(r"Saving checkpoint at (\d{1,12}) iterations")
 _PAIR = re.compile(r"(?:^|\s)([A-Za-z_][\w./ -]{0,80}?): ([-+]?(?:\d[\d.]*(?:[eE][-+]?\d+)?|nan|inf))(?=[\s,]|$)")
 _ROW = re.compile(r"^\|(.+)\|\s*$")
 _SEED = re.compile(r"(?:^\s+(?:numpy_random_)?seed:|- Set random seed to) (\d{1,20})(?:\s*$|,)")
-# The window of mmengine's LogProcessor, where a configuration sets none.
+# The window of mmengine's LogProcessor, and the interval of mmcv's loggers, where a configuration sets none.
 _WINDOW = 10
 
 
@@ -102,6 +102,7 @@ def _read_text(path: Path, text: str) -> Record:
             facts.setdefault("randomness.seed", seeds[-1])
         if evaluations and evaluations[-1].iou_pct:
             facts.setdefault("bench.classes", list(evaluations[-1].iou_pct))
+    mmcv = is_mmcv(content) if content else "Iter(train)" not in text
     return Record(
         name=path.name,
         facts=facts,
@@ -109,9 +110,9 @@ def _read_text(path: Path, text: str) -> Record:
         ours=ours,
         train=tuple(train),
         evaluations=tuple(evaluations),
-        lr_digits=4,
+        lr_digits=3 if mmcv else 4,
         loss_window=_window(content),
-        mmcv=is_mmcv(content or {}),
+        mmcv=mmcv,
         remarks=tuple(_remarks(path, lines, found, scored=bool(evaluations))),
     )
 
@@ -247,8 +248,10 @@ def _config_beside(path: Path) -> tuple[Facts | None, tuple[str, ...]]:
 
 
 def _window(content: Facts | None) -> str:
-    processor = (content or {}).get("log_processor")
-    window = processor.get("window_size", _WINDOW) if isinstance(processor, dict) else _WINDOW
+    content = content or {}
+    table, key = ("log_config", "interval") if is_mmcv(content) else ("log_processor", "window_size")
+    processor = content.get(table)
+    window = processor.get(key, _WINDOW) if isinstance(processor, dict) else _WINDOW
     return f"mean of the last {window} iterations"
 
 

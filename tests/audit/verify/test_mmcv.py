@@ -51,7 +51,8 @@ optimizer = dict(
     type='AdamW', lr=6e-05, betas=(0.9, 0.999), weight_decay=0.01,
     paramwise_cfg=dict(custom_keys=dict(head=dict(lr_mult=10.0), norm=dict(decay_mult=0.0))))
 optimizer_config = dict(grad_clip=dict(max_norm=1.0))
-lr_config = dict(policy='poly', power=1.0, min_lr=0.0, by_epoch=False)
+lr_config = dict(policy='poly', power=0.9, min_lr=0.0, by_epoch=False)
+log_config = dict(interval=50, hooks=[dict(type='TextLoggerHook', by_epoch=False)])
 runner = dict(type='IterBasedRunner', max_iters=2000)
 evaluation = dict(interval=1000, metric='mIoU')
 cudnn_benchmark = True
@@ -76,7 +77,7 @@ SUMMARIES = {
 
 def rate_at(iteration: int) -> float:
     """The rate of mmcv's polynomial schedule, whose progress is the number of finished iterations over their total."""
-    return RATE * (1 - (iteration - 1) / ITERS)
+    return RATE * (1 - (iteration - 1) / ITERS) ** 0.9
 
 
 def write(folder: Path, *, summary: str = "", last: float | None = None) -> Path:
@@ -123,7 +124,7 @@ def test_a_configuration_has_the_keys_of_a_resolved_one(tmp_path: Path) -> None:
         "model.data_preprocessor.mean": [123.675, 116.28, 103.53],
         "model.decode_head.num_classes": 7,
         "optim.lr": 6e-5,
-        "optim.poly_power": 1.0,
+        "optim.poly_power": 0.9,
         "optim.weight_decay": 0.01,
         "optim_wrapper.clip_grad": {"max_norm": 1.0},
         "optim_wrapper.optimizer.betas": [0.9, 0.999],
@@ -176,7 +177,8 @@ def test_a_text_log_gives_curves_in_percent(tmp_path: Path, summary: str) -> Non
     assert record.facts is not None
     assert record.facts["randomness.seed"] == 2
     assert [line.iteration for line in record.train] == list(range(50, ITERS + 1, 50))
-    assert (record.train[0].lr, record.train[0].loss) == (5.853e-05, 2.975)
+    assert (record.train[0].lr, record.train[0].loss) == (5.868e-05, 2.975)
+    assert (record.lr_digits, record.loss_window) == (3, "mean of the last 50 iterations")
     assert [(one.iteration, one.miou_pct) for one in record.evaluations] == [
         (1000, pytest.approx(45.5)),
         (2000, pytest.approx(46.0)),
@@ -187,7 +189,7 @@ def test_a_text_log_gives_curves_in_percent(tmp_path: Path, summary: str) -> Non
 
 
 def test_a_log_agrees_with_the_rates_of_its_own_library(tmp_path: Path) -> None:
-    """Near the end, mmengine's polynomial would be a tenth off: 1 - 1999 / 2000 is not 1 - 1949 / 1999."""
+    """At the end, mmengine's polynomial would be at 0, and rates are printed with three decimals."""
     text = write(tmp_path).read_text()
     several = "custom_keys=dict(head=dict(lr_mult=10.0), norm=dict(decay_mult=0.0))"
     assert several in text
@@ -205,6 +207,15 @@ def test_a_log_agrees_with_the_rates_of_its_own_library(tmp_path: Path) -> None:
     check = check_log(tmp_path / "20220510_120000.log")
     assert not check.consistent
     assert "iteration 2000: 9.0000e-08" in {one.name: one.detail for one in check.checks}["learning rate"]
+
+
+def test_a_text_log_without_its_configuration_is_known_by_its_lines(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    text = path.read_text()
+    path.write_text(text[text.index("2022-05-10 12:00:00,123 - mmseg - INFO - Iter [50/") :])
+    record = read_log(path)
+    assert record.facts is None
+    assert (record.mmcv, record.lr_digits, record.last) == (True, 3, (pytest.approx(46.0), 2000))
 
 
 def test_json_lines_count_the_batches_of_an_evaluation(tmp_path: Path) -> None:
