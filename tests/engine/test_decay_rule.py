@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import Any, TypeAlias
 
 import pytest
-from mmengine.optim import build_optim_wrapper
 from torch import nn
 
-from rs_adapt.config import axes, compose, resolve_cell
-from rs_adapt.engine.parameters import build_on_meta
-from rs_adapt.registry import load_libraries
+from rs_adapt.config import axes
+from tests.engine.test_param_groups import groups_of
 
 RATE, DECAY = 1e-4, 0.05
 # Rate and decay by the `id` of a tensor.
@@ -34,12 +32,9 @@ def is_norm(module: nn.Module) -> bool:
     return isinstance(module, known) or type(module).__name__.endswith(("Norm", "Norm2d", "LayerNorm2d"))
 
 
-def build(method: str, head: str = "linear", backbone: str = "dinov2_nano") -> tuple[Any, Settings]:
+def build(method: str, *, head: str | None = None, backbone: str | None = None) -> tuple[Any, Settings]:
     """Return a model without memory, and (rate, decay) of each of its trained tensors."""
-    cfg = compose(resolve_cell("loveda-dg", method=method, backbone=backbone, head=head), weights="random")
-    model = build_on_meta(cfg)
-    load_libraries()
-    groups = build_optim_wrapper(model, cfg.optim_wrapper.to_dict()).optimizer.param_groups
+    model, groups = groups_of(method, head=head, backbone=backbone)
     return model, {id(p): (group["lr"], group["weight_decay"]) for group in groups for p in group["params"]}
 
 
@@ -55,7 +50,7 @@ def norms_of(model: nn.Module) -> dict[int, str]:
 
 @pytest.mark.parametrize(("head", "method"), [*((head, "lora") for head in HEADS), ("eomt_small", "full")])
 def test_every_tensor_of_a_head_has_the_published_rate_and_decay(head: str, method: str) -> None:
-    model, settings = build(method, head)
+    model, settings = build(method, head=head)
     norms = norms_of(model)
     own = {id(p) for p in model.decode_head.parameters()}
     if head == "eomt_small":
@@ -70,10 +65,7 @@ def test_every_tensor_of_a_head_has_the_published_rate_and_decay(head: str, meth
 
 @pytest.mark.parametrize("method", axes.values_of_task("method", "segmentation"))
 def test_no_norm_decays_with_any_method(method: str) -> None:
-    head, backbone = {"rein": ("mask2former", "dinov2_nano"), "hclip_both": ("cost_small", "nano_clip")}.get(
-        method, ("linear", "dinov2_nano")
-    )
-    model, settings = build(method, head, backbone)
+    model, settings = build(method)
     decaying = {name for key, name in norms_of(model).items() if settings.get(key, (0.0, 0.0))[1] != 0.0}
     assert decaying == set()
     assert any(decay == DECAY for _, decay in settings.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import subprocess
 import sys
@@ -34,9 +35,14 @@ DECAYS = {
 }
 
 
-def groups_of(method: str, *overrides: str) -> tuple[Any, list[dict[str, Any]]]:
-    head = {"rein": "mask2former", "hclip_both": "cost-small"}.get(method, "linear")
-    backbone = "nano-clip" if method == "hclip_both" else "dinov2-nano"
+# Several tests look at one model, and none changes it.
+@functools.cache
+def groups_of(
+    method: str, *overrides: str, head: str | None = None, backbone: str | None = None
+) -> tuple[Any, list[dict[str, Any]]]:
+    """Return a model without memory, and the groups of its optimizer."""
+    head = head or {"rein": "mask2former", "hclip_both": "cost-small"}.get(method, "linear")
+    backbone = backbone or ("nano-clip" if method == "hclip_both" else "dinov2-nano")
     cell = resolve_cell("loveda-dg", method=method, backbone=backbone, head=head)
     cfg = compose(cell, overrides=overrides, weights="random")
     model = build_on_meta(cfg)
@@ -110,10 +116,7 @@ def test_full_trains_the_backbone_at_a_tenth_and_its_norms_without_decay() -> No
 
 
 def mask2former(*overrides: str) -> tuple[Any, dict[int, float]]:
-    cell = resolve_cell("loveda-dg", method="earth_adapter", backbone="dinov2-nano", head="mask2former")
-    cfg = compose(cell, overrides=overrides, weights="random")
-    model = build_on_meta(cfg)
-    groups = build_optim_wrapper(model, cfg.optim_wrapper.to_dict()).optimizer.param_groups
+    model, groups = groups_of("earth_adapter", *overrides, head="mask2former")
     return model, {id(p): group["weight_decay"] for group in groups for p in group["params"]}
 
 

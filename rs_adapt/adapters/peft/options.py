@@ -18,9 +18,11 @@ from rs_adapt.errors import ConfigError
 from rs_adapt.ranges import ANY, COUNT, COUNT_OR_0, NOT_NEGATIVE, POSITIVE, SHARE_BELOW_1, check_ranges
 
 OPTIONS_KEY = "model.backbone.adapter.options"
-# Ranges of peft's options; others must be finite numbers, and peft itself may refuse more.
+# Ranges of peft's options, and of the entries of tables; others must be finite numbers, and peft may refuse more.
 _RANGES = {
-    **dict.fromkeys(("r", "init_r", "target_r", "n_frequency", "boft_n_butterfly_factor", "deltaT"), COUNT),
+    **dict.fromkeys(
+        ("r", "rank_pattern", "init_r", "target_r", "n_frequency", "boft_n_butterfly_factor", "deltaT"), COUNT
+    ),
     **dict.fromkeys(
         (
             *("oft_block_size", "boft_block_size", "boft_block_num"),
@@ -28,14 +30,12 @@ _RANGES = {
         ),
         COUNT_OR_0,
     ),
-    **dict.fromkeys(("lora_alpha", "alpha", "scaling", "eps"), POSITIVE),
+    **dict.fromkeys(("lora_alpha", "alpha", "alpha_pattern", "scaling", "eps"), POSITIVE),
     **dict.fromkeys(
         ("lora_dropout", "vera_dropout", "boft_dropout", "module_dropout", "beta1", "beta2"), SHARE_BELOW_1
     ),
     "orth_reg_weight": NOT_NEGATIVE,
 }
-# Tables with a value for each layer whose name matches a pattern.
-_PATTERNS = {"rank_pattern": COUNT, "alpha_pattern": POSITIVE}
 # How peft refuses options.
 _REFUSALS = (TypeError, ValueError, AttributeError, KeyError, ImportError, ZeroDivisionError, RuntimeError, re.error)
 # Warnings of peft that an option has another value than the one given, or none, or that the start is not its usual one.
@@ -213,8 +213,8 @@ def _check(kind: str, cls: type, options: Mapping[str, Any], *, place: str, hidd
         elif isinstance(value, int | float) and not isinstance(value, bool):
             allowed = COUNT_OR_0 if (kind, full) == ("oft", "r") else _RANGES.get(full, ANY)
             check_ranges(f"peft:{kind}", **{full: (value, allowed)})
-        elif full in _PATTERNS and isinstance(value, Mapping):
-            entries = {f"{full}.{key}": (entry, _PATTERNS[full]) for key, entry in value.items()}
+        elif isinstance(value, Mapping) and full in _RANGES:
+            entries = {f"{full}.{key}": (entry, _RANGES[full]) for key, entry in value.items()}
             check_ranges(f"peft:{kind}", **entries)
 
 

@@ -8,7 +8,16 @@ from rs_adapt.audit.verify.config_tree import Facts
 
 _MMENGINE = {"train_dataloader", "optim_wrapper"}
 _MMCV = {"data", "optimizer", "runner", "lr_config", "total_iters"}
-_TRANSLATED = {"data", "optimizer", "optimizer_config", "runner", "total_iters", "lr_config", "evaluation", "fp16"}
+_ROLES = ("train", "val", "test")
+# Keys that get another place, and of tables the entries that do; what else a table has keeps its key.
+_MOVED = {"optimizer", "total_iters"}
+_MOVED_OF = {
+    "data": {"samples_per_gpu", *_ROLES},
+    "evaluation": {"interval"},
+    "lr_config": {"policy", "min_lr", "power", "by_epoch", "warmup", "warmup_iters", "warmup_ratio"},
+    "optimizer_config": {"type", "grad_clip", "cumulative_iters"},
+    "runner": {"max_iters"},
+}
 _POLICIES = {"poly": "PolyLR", "step": "MultiStepLR", "fixed": "ConstantLR", "CosineAnnealing": "CosineAnnealingLR"}
 # The factor of mmcv's linear warm-up where a configuration states none.
 _WARMUP_RATIO = 0.1
@@ -26,16 +35,15 @@ def as_mmengine(content: Facts) -> Facts:
         content: The configuration, with short names of types.
     """
     model = dict(_table(content, "model"))
-    # Pipelines at the top are variables of the file, and have to stay equal to those within the data sets.
-    found: Facts = {key: _pipeline(value) for key, value in content.items() if key not in _TRANSLATED}
+    found = _without_moved(content)
     if model and "test_cfg" not in model and "mode" in _table(content, "test_cfg"):
         model["test_cfg"] = found.pop("test_cfg")
     data = _table(content, "data")
-    for role in ("train", "val", "test"):
-        if isinstance(data.get(role), dict):
+    for role in _ROLES:
+        if role in data:
             found[f"{role}_dataloader"] = {"dataset": _dataset(data[role])}
-    if "train_dataloader" in found and "samples_per_gpu" in data:
-        found["train_dataloader"] = {"batch_size": data["samples_per_gpu"], **_table(found, "train_dataloader")}
+    if "samples_per_gpu" in data:
+        found["train_dataloader"] = {**_table(found, "train_dataloader"), "batch_size": data["samples_per_gpu"]}
     if statistics := _statistics(data.get("train")):
         model.setdefault("data_preprocessor", statistics)
     if model:
@@ -50,6 +58,18 @@ def as_mmengine(content: Facts) -> Facts:
         found["param_scheduler"] = _schedulers(rate, iters)
     if "cudnn_benchmark" in content:
         found["env_cfg"] = {**_table(content, "env_cfg"), "cudnn_benchmark": found.pop("cudnn_benchmark")}
+    return found
+
+
+def _without_moved(content: Facts) -> Facts:
+    found: Facts = {}
+    for key, value in content.items():
+        if isinstance(value, dict) and key in _MOVED_OF:
+            if rest := {name: entry for name, entry in value.items() if name not in _MOVED_OF[key]}:
+                found[key] = rest
+        elif key not in _MOVED:
+            # Pipelines at the top are variables of the file, and have to stay equal to those within the data sets.
+            found[key] = _pipeline(value)
     return found
 
 
@@ -89,8 +109,12 @@ def _schedulers(rate: dict[str, Any], iters: object) -> list[Facts]:
     return [{"type": "LinearLR", "start_factor": ratio, "begin": 0, "end": rate.get("warmup_iters", 0)}, main]
 
 
-def _dataset(content: dict[str, Any]) -> Facts:
-    """Return a data set, and those within it, with mmengine's steps and classes."""
+def _dataset(content: Any) -> Any:
+    """Return a data set, and those within it, with mmengine's steps and classes; a list joins several."""
+    if isinstance(content, list):
+        return [_dataset(each) for each in content]
+    if not isinstance(content, dict):
+        return content
     found: Facts = {key: _dataset(value) if _is_set(value) else value for key, value in content.items()}
     if "classes" in found:
         found["metainfo"] = {**_table(found, "metainfo"), "classes": found.pop("classes")}

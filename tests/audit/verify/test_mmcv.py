@@ -164,6 +164,25 @@ def test_precision_accumulation_and_warm_up_are_translated() -> None:
     assert content["model"] == {"type": "EncoderDecoder", "test_cfg": {"mode": "whole"}}
 
 
+def test_what_has_no_counterpart_is_kept_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "config.py"
+    path.write_text(f"{CONFIG}fp16 = dict(loss_scale=512.0)\n")
+    others = read_config(path).others
+    kept = {"data.workers_per_gpu": 4, "evaluation.metric": "mIoU", "runner.type": "IterBasedRunner"}
+    kept |= {"fp16.loss_scale": 512.0, "train_dataloader.dataset.source.img_dir": "rural/train"}
+    assert {key: others.get(key) for key in kept} == kept
+    assert not {"optimizer.lr", "lr_config.policy", "runner.max_iters", "data.samples_per_gpu"} & others.keys()
+
+
+def test_several_sets_in_a_list_keep_their_batch_size_and_their_names() -> None:
+    sets = [{"type": "A", "img_dir": "a", "classes": ["x"]}, {"type": "B", "img_dir": "b"}]
+    content = as_mmengine({"data": {"samples_per_gpu": 2, "train": sets}})
+    assert content["train_dataloader"] == {
+        "batch_size": 2,
+        "dataset": [{"type": "A", "img_dir": "a", "metainfo": {"classes": ["x"]}}, {"type": "B", "img_dir": "b"}],
+    }
+
+
 @pytest.mark.parametrize("key", ["train_dataloader", "optim_wrapper"])
 def test_a_configuration_of_mmengine_is_none_of_mmcv(key: str) -> None:
     assert is_mmcv({"data": {}})
